@@ -1,0 +1,95 @@
+"""The lab's own small packets: probes and markers, as bytes.
+
+A probe is a UDP datagram that a device sends and an echo server answers with its own name added; a
+marker is a UDP datagram on the interface `lab0` that makes an instant visible in a capture.
+"""
+
+import json
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+from meclab.errors import PeerError
+
+PROBE_PORT = 9007
+APP_PORT = 8080
+ORCHESTRATOR_PORT = 8090
+NORTHBOUND_PORT = 8091
+OPENFLOW_PORT = 6653
+MARKER_PORT = 9747
+
+_MAGIC = b"MECP"
+_PROBE = struct.Struct("!4sBB10sIQ12s")
+"""Magic, version, kind (0 request, 1 reply), device, sequence number, send time in ns, serving host."""
+PROBE_BYTES = _PROBE.size
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One probe; `host` is empty in a request and the name of the answering host in a reply."""
+
+    device: str
+    sequence: int
+    sent_ns: int
+    """CLOCK_REALTIME at the device when it was sent."""
+    host: str = ""
+
+    @property
+    def is_reply(self) -> bool:
+        return bool(self.host)
+
+    def pack(self) -> bytes:
+        """The datagram's payload, `PROBE_BYTES` long for requests and replies alike."""
+        kind = 1 if self.host else 0
+        names = self.device.encode("ascii"), self.host.encode("ascii")
+        return _PROBE.pack(_MAGIC, _VERSION, kind, names[0], self.sequence, self.sent_ns, names[1])
+
+
+def unpack_probe(payload: bytes) -> Probe:
+    """The probe in a payload, which may be longer; raises `PeerError` for anything else."""
+    if len(payload) < PROBE_BYTES or payload[:4] != _MAGIC or payload[4] != _VERSION:
+        raise PeerError(f"not a probe of version {_VERSION}: {payload[:16]!r}")
+    _, _, kind, device, sequence, sent_ns, host = _PROBE.unpack_from(payload)
+    if (kind == 1) != (host[0] != 0):
+        raise PeerError(f"a probe of kind {kind} with host {host!r}")
+    try:
+        return Probe(device.rstrip(b"\0").decode("ascii"), sequence, sent_ns, host.rstrip(b"\0").decode("ascii"))
+    except UnicodeDecodeError as error:
+        raise PeerError(f"a probe with names that are not ASCII: {payload[:PROBE_BYTES]!r}") from error
+
+
+def probe_reply(request: bytes, host: bytes) -> bytes:
+    """The reply to a packed request, by patching its bytes: what an echo server does a thousand times a second."""
+    return request[:5] + b"\x01" + request[6 : PROBE_BYTES - 12] + host.ljust(12, b"\0")
+
+
+@dataclass(frozen=True)
+class Marker:
+    """An instant that is not a packet, made one.
+
+    Events and their fields: `attach` and `detach` (device, ap; attach also `from_ap`), `decision`
+    (device, host, from_host, trigger, reason), `link` (link, and what changed), `fail` (host, how),
+    `restore` (host), `load` (host, value), `ready`, `end`.
+    """
+
+    event: str
+    at_ns: int
+    """CLOCK_REALTIME of the instant; the capture's time stamp of the marker is at most microseconds later."""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def pack(self) -> bytes:
+        return json.dumps({"event": self.event, "at_ns": self.at_ns, **self.fields}, sort_keys=True).encode()
+
+    def comment(self) -> str:
+        """`attach device=ue1 ap=ap2`: the packet comment."""
+        return " ".join([self.event, *(f"{key}={value}" for key, value in sorted(self.fields.items()))])
+
+
+def unpack_marker(payload: bytes) -> Marker:
+    """The marker in a payload; raises `PeerError` for anything else."""
+    try:
+        content = json.loads(payload)
+        return Marker(content.pop("event"), content.pop("at_ns"), content)
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise PeerError(f"not a marker: {payload[:40]!r}") from error

@@ -1,0 +1,90 @@
+"""Quantities with their units, as users write them: `30ms`, `100Mbit`, `0.5%`, `64KiB`."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_NUMBER = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ%/]*)\s*$")
+
+_DURATION_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
+_RATE_BPS = {"bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
+_SIZE_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
+
+
+def _scaled(value: Any, units: dict[str, int], example: str) -> int:
+    match = _NUMBER.match(value) if isinstance(value, str) else None
+    unit = match.group(2) if match else ""
+    scale = units.get(unit) or units.get(unit.lower())
+    if match is None or scale is None:
+        raise ValueError(f"a number with a unit ({', '.join(units)}), such as {example}")
+    number = float(match.group(1))
+    if number < 0:
+        raise ValueError(f"a value of at least 0, such as {example}")
+    return round(number * scale)
+
+
+def duration_ns(value: Any) -> int:
+    """Nanoseconds of `30ms`; an integer is taken as nanoseconds already."""
+    return value if type(value) is int and value >= 0 else _scaled(value, _DURATION_NS, "30ms")
+
+
+def rate_bps(value: Any) -> int:
+    """Bits per second of `100Mbit` (powers of ten); an integer is taken as bit/s already."""
+    bps = value if type(value) is int and value >= 0 else _scaled(value, _RATE_BPS, "100Mbit")
+    if bps == 0:
+        raise ValueError("a rate above 0, such as 100Mbit; leave the key out for no limit")
+    return bps
+
+
+def size_bytes(value: Any) -> int:
+    """Bytes of `64KiB`; an integer is taken as bytes already."""
+    return value if type(value) is int and value >= 0 else _scaled(value, _SIZE_BYTES, "64KiB")
+
+
+def fraction(value: Any) -> float:
+    """A share between 0 and 1, from `0.5%` or `0.005`."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            value = float(value.strip()[:-1]) / 100
+        except ValueError:
+            value = None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a share from 0 to 1, or a percentage such as 0.5%")
+    return float(value)
+
+
+def duration_text(ns: int) -> str:
+    """`30ms` of nanoseconds, in the largest unit that leaves no fraction."""
+    return _text(ns, {unit: _DURATION_NS[unit] for unit in ("s", "ms", "us", "ns")})
+
+
+def rate_text(bps: int) -> str:
+    """`100Mbit` of bits per second."""
+    return _text(bps, {"Gbit": 10**9, "Mbit": 10**6, "kbit": 10**3, "bit": 1})
+
+
+def _text(value: int, units: dict[str, int]) -> str:
+    for unit, scale in units.items():
+        if value >= scale and value % scale == 0:
+            return f"{value // scale}{unit}"
+    return f"{value}{list(units)[-1]}"
+
+
+def _schema(units: str) -> WithJsonSchema:
+    pattern = rf"^\s*\d+(\.\d+)?\s*({units})$"
+    return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0}]})
+
+
+Duration = Annotated[
+    int, BeforeValidator(duration_ns), PlainSerializer(duration_text, when_used="json"), _schema("ns|us|µs|ms|s|min")
+]
+"""Nanoseconds; written `30ms`."""
+Rate = Annotated[int, BeforeValidator(rate_bps), PlainSerializer(rate_text, when_used="json"), _schema("[kKmMgG]?bit")]
+"""Bits per second; written `100Mbit`."""
+Size = Annotated[
+    int, BeforeValidator(size_bytes), PlainSerializer(lambda n: f"{n}B", when_used="json"), _schema("B|kB|MB|KiB|MiB")
+]
+"""Bytes; written `64KiB`."""
+Fraction = Annotated[float, BeforeValidator(fraction)]
+"""A share from 0 to 1; may be written `0.5%`."""
