@@ -3,3 +3,5 @@
 Nothing in this package opens a socket, starts a process or reads a file; the clock and the
 random source are arguments.
 """
+
+VERSION = "0.1.0"

@@ -1,0 +1,216 @@
+"""Commands for an interactive lab: up, ps, exec, cli, move, link, fail, restore, trace, capture, down."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from experiments import capture, control, launch, scenario_file
+from experiments.commands.options import RUNS, lab_option, links_option, out_option, overrides_option
+from experiments.inside import Mode
+from meclab.errors import RunError
+from meclab.plan import ROOT, Plan, make
+from meclab.scenario import LinkChange, parse_method
+from topologies import machine, registry, sandbox
+
+console = Console(highlight=False)
+progress = Console(stderr=True, highlight=False)
+node_argument = click.argument("node")
+
+
+def _plan(lab: registry.Lab) -> Plan:
+    return Plan.model_validate_json((lab.run_dir / "plan.json").read_text())
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--method", help="Method to run it with; the scenario's first where it is left out.")
+@links_option
+@overrides_option
+@out_option
+def up(scenario: str, method: str | None, links: str | None, overrides: tuple[str, ...], out: Path) -> None:
+    """Bring a scenario's network up and leave it running, for your own experiments."""
+    chosen = scenario_file.load(scenario, overrides)[0]
+    graph = scenario_file.graph(chosen)
+    kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
+    plan = make(chosen, graph, scenario_file.method(method) if method else chosen.methods[0], kind)
+    run_dir = launch.make_run_dir(out, plan)
+    process, read_fd = launch.start(run_dir, plan, Mode.INTERACTIVE, datapath)
+    with progress.status("starting") as status:
+        for report in launch.reports(read_fd):
+            if "stage" in report:
+                status.update(report["stage"])
+            if report.get("over"):
+                sandbox.end(process)
+                raise RunError(report["error"] or "the lab ended before it was ready")
+            if report.get("ready"):
+                break
+        else:
+            raise RunError(launch.silent_end(run_dir, process))
+    devices = plan.devices[:3]
+    console.print(f"[bold]{plan.scenario}[/] is up with method {plan.method.label}, in {run_dir}")
+    console.print(f"  devices    {', '.join(f'{d.name} at {d.ap}' for d in devices)}{' …' * (len(plan.devices) > 3)}")
+    console.print(f"  virtual    {plan.vip_ipv4}  {plan.vip_ipv6}")
+    console.print(f"  try        ./lab exec {devices[0].name} -- ping -c 3 {devices[0].server_ipv4}")
+    console.print(f"             ./lab exec {devices[0].name} -- curl -s http://{devices[0].server_ipv4}:8080/")
+    other = plan.access_points[-1].name
+    console.print(f"             ./lab move {devices[0].name} {other}; ./lab trace {devices[0].name} vip")
+    console.print("             ./lab down")
+
+
+@click.command()
+@out_option
+def ps(out: Path) -> None:
+    """List the labs that run."""
+    table = Table("scenario", "method", "devices", "links", "folder")
+    for lab in registry.running(out):
+        plan = _plan(lab)
+        table.add_row(lab.scenario, plan.method.label, str(len(plan.devices)), plan.links_kind, str(lab.run_dir))
+    console.print(table if table.row_count else "no lab is running")
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@node_argument
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@lab_option
+@out_option
+def execute(node: str, command: tuple[str, ...], name: str | None, out: Path) -> None:
+    """Run a command on a node: lab exec ue1 -- ping 10.99.0.1 (`root` is where the switches are)."""
+    lab = registry.find(out, name)
+    argv = registry.enter_command(lab, registry.node_pid(lab, node), list(command))
+    sys.stdout.flush()
+    os.execvp(argv[0], argv)
+
+
+@click.command()
+@lab_option
+@out_option
+def cli(name: str | None, out: Path) -> None:
+    """Mininet's own prompt in a running lab."""
+    lab = registry.find(out, name)
+    signal.signal(signal.SIGINT, lambda *_: control.request(lab.run_dir, "interrupt-cli"))
+    control.request(lab.run_dir, "cli", fds=[0, 1, 2])
+
+
+@click.command()
+@click.argument("device")
+@click.argument("ap")
+@lab_option
+@out_option
+def move(device: str, ap: str, name: str | None, out: Path) -> None:
+    """Move a device to another access point."""
+    lab = registry.find(out, name)
+    moved = control.request(lab.run_dir, "move", device=device, ap=ap)
+    console.print(f"{device} moves from {moved['from']} to {ap}")
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.argument("changes", nargs=-1, required=True, metavar="delay=10ms loss=1% … or down, up")
+@lab_option
+@out_option
+def link(a: str, b: str, changes: tuple[str, ...], name: str | None, out: Path) -> None:
+    """Change a link while the lab runs: delay, jitter, loss, rate, queue; or take it down and up."""
+    lab = registry.find(out, name)
+    if changes in (("down",), ("up",)):
+        control.request(lab.run_dir, f"link-{changes[0]}", a=a, b=b)
+        console.print(f"{a}-{b} is {changes[0]}")
+        return
+    fields = dict(change.partition("=")[::2] for change in changes)
+    try:
+        parsed = LinkChange.model_validate({"between": (a, b), **fields})
+    except ValidationError as error:
+        problems = "; ".join(f"{e['loc'][0]}: found {e['input']!r}; {e['msg']}" for e in error.errors())
+        raise click.UsageError(problems) from error
+    shape = control.request(lab.run_dir, "link", change=parsed.model_dump(mode="json", exclude_none=True))
+    console.print(f"{a}-{b}: " + ", ".join(f"{key} {value}" for key, value in shape.items()))
+
+
+@click.command()
+@click.argument("host")
+@click.option("--how", type=click.Choice(["process", "silence", "link"]), default="process", show_default=True)
+@lab_option
+@out_option
+def fail(host: str, how: str, name: str | None, out: Path) -> None:
+    """Make a MEC host fail."""
+    control.request(registry.find(out, name).run_dir, "fail", host=host, how=how)
+    console.print(f"{host} has failed ({how}); ./lab restore {host} brings it back")
+
+
+@click.command()
+@click.argument("host")
+@lab_option
+@out_option
+def restore(host: str, name: str | None, out: Path) -> None:
+    """Bring a failed MEC host back."""
+    control.request(registry.find(out, name).run_dir, "restore", host=host)
+    console.print(f"{host} is back")
+
+
+@click.command()
+@click.argument("source")
+@click.argument("destination")
+@click.option("--family", type=click.Choice(["ipv4", "ipv6"]), default="ipv4", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
+@lab_option
+@out_option
+def trace(source: str, destination: str, family: str, as_json: bool, name: str | None, out: Path) -> None:
+    """Show the path that a packet takes now, hop by hop. DESTINATION is a node, `vip` or an address."""
+    lab = registry.find(out, name)
+    path: dict[str, Any] = control.request(
+        lab.run_dir, "trace", source=source, destination=destination, family=family
+    )
+    if as_json:
+        console.print_json(data=path)
+        return
+    table = Table("node", "in", "rule that matched", "out", box=None, padding=(0, 2, 0, 0))
+    for hop in path["hops"]:
+        table.add_row(hop["node"], hop["in_port"], hop["rule"], hop["out_port"])
+    console.print(table)
+    console.print(path["end"])
+
+
+@click.command("capture")
+@click.argument("point", metavar="NODE[:INTERFACE]")
+@click.option("-w", "target", default="-", show_default=True, help="File to write, or - for standard output.")
+@click.option("-f", "capture_filter", default="", help="Capture filter, such as 'udp port 9007'.")
+@lab_option
+@out_option
+def live_capture(point: str, target: str, capture_filter: str, name: str | None, out: Path) -> None:
+    """Capture live: lab capture ue1 -w - | wireshark -k -i -"""
+    lab = registry.find(out, name)
+    node, _, interface = point.partition(":")
+    plan = _plan(lab)
+    names = [p.interface for p in plan.captures if p.node == node or (p.node == ROOT and p.interface.startswith(node))]
+    if target == "-" and sys.stdout.isatty():
+        raise click.UsageError("a capture on the terminal is unreadable: give -w FILE, or pipe it into wireshark")
+    pid = None if node in {switch.name for switch in plan.switches} else registry.node_pid(lab, node)
+    argv = capture.live_command([interface] if interface else names, capture_filter)
+    if target != "-":
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(descriptor, 1)
+    entered = registry.enter_command(lab, pid, argv)
+    os.execvp(entered[0], entered)
+
+
+@click.command()
+@lab_option
+@out_option
+def down(name: str | None, out: Path) -> None:
+    """Take a running lab down."""
+    lab = registry.find(out, name)
+    sandbox.signal_first(lab.unshare_pid, signal.SIGTERM)
+    if not registry.await_end(lab, seconds=10):
+        os.kill(lab.unshare_pid, signal.SIGKILL)
+    registry.strike(lab.run_dir)
+    console.print(f"{lab.scenario} is down")
+
+
+COMMANDS = (up, ps, execute, cli, move, link, fail, restore, trace, live_capture, down)

@@ -1,0 +1,139 @@
+"""Commands that measure: demo, run, report, bench."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from experiments import report, runner, scenario_file, terminal
+from experiments.commands.options import links_option, out_option, overrides_option
+from meclab.scenario import Scenario
+from topologies import machine
+
+console = Console(highlight=False)
+progress = Console(stderr=True, highlight=False)
+QUICK = {"events.0.handovers.times": "2"}
+"""What `demo --quick` changes: fewer handovers, the same methods."""
+
+
+def process_started_ns() -> int:
+    """When this command was given, CLOCK_REALTIME: the start of this process, which the launcher keeps by exec."""
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return time.time_ns() - (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - ticks * 10_000_000)
+
+
+def run_all(jobs: Sequence[runner.Job], out: Path, as_json: bool) -> list[runner.Finished]:
+    """Makes the runs one after the other, progress on standard error, and says what became of each."""
+    finished: list[runner.Finished] = []
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=progress, transient=True, disable=not progress.is_terminal) as bar:
+        for number, job in enumerate(jobs, 1):
+            name = f"[{number}/{len(jobs)}] {job.plan.method.label}, seed {job.plan.seed}"
+            task = bar.add_task(name)
+
+            def tell(stage: str, seconds: float | None, name: str = name, task: int = task) -> None:
+                text = f"{name}: {stage}" + (f" ({seconds:.0f} s)" if seconds else "")
+                bar.update(task, description=text.replace("[", r"\["))  # type: ignore[arg-type]
+                if not progress.is_terminal:
+                    click.echo(text, err=True)
+
+            tell("starting", None)
+            done = runner.run(job, out, tell, process_started_ns() if number == 1 else None)
+            bar.remove_task(task)
+            finished.append(done)
+            if as_json:
+                click.echo(done.result.model_dump_json())
+            _say(done)
+            if done.exit_status == 130:
+                break
+    return finished
+
+
+def _say(done: runner.Finished) -> None:
+    if done.error:
+        progress.print(done.error, style="red", markup=False)
+    for verdict in done.verdicts:
+        if not verdict.holds:
+            progress.print(f"not as expected: {verdict.statement}: found {verdict.found}", style="red", markup=False)
+    for reason in done.result.fidelity.reasons:
+        progress.print(f"not to be trusted: {reason}", style="yellow", markup=False)
+
+
+def conclude(finished: Sequence[runner.Finished], out: Path, as_json: bool) -> None:
+    """Prints the comparison, writes its page and ends the command with the worst exit status."""
+    if not as_json:
+        console.print(terminal.comparison([done.result for done in finished]))
+    page = report.write_comparison([done.run_dir for done in finished], out)
+    (progress if as_json else console).print(f"report: {page}", soft_wrap=True)
+    sys.exit(max(done.exit_status for done in finished))
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="Two handovers per method: enough to see that everything works.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run on standard output.")
+@links_option
+@overrides_option
+@out_option
+def demo(quick: bool, as_json: bool, links: machine.LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
+    """Compare every method on one handover: table, pictures and captures, in under 3 minutes."""
+    changes = dict(QUICK) if quick else {}
+    scenarios = scenario_file.load("handover", changes | scenario_file.overrides(overrides))
+    finished = run_all(runner.jobs(scenarios, links=links), out, as_json)
+    conclude(finished, out / "handover", as_json)
+
+
+@click.command()
+@click.argument("scenario")
+@click.option("--method", "methods", multiple=True, metavar="M", help="cloud, sticky, vip or vip:pinned. Repeatable.")
+@click.option("--dataplane", type=click.Choice(["openflow"]), help="Data plane of the switches.")
+@links_option
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first run; repeats count up from it.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
+@overrides_option
+@out_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per run on standard output.")
+@click.option("--dry-run", is_flag=True, help="Print the plan of each run as JSON and end.")
+def run(
+    scenario: str,
+    methods: tuple[str, ...],
+    dataplane: str | None,
+    links: machine.LinkKind | None,
+    seed: int | None,
+    repeats: int,
+    overrides: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Run a scenario: a name (see experiments/scenarios) or a YAML file."""
+    changes = scenario_file.overrides(overrides) | ({"dataplane": dataplane} if dataplane else {})
+    scenarios: list[Scenario] = scenario_file.load(scenario, changes)
+    jobs = runner.jobs(scenarios, [scenario_file.method(m) for m in methods], links, seed, repeats)
+    if dry_run:
+        for job in jobs:
+            click.echo(job.plan.model_dump_json(indent=1))
+        return
+    conclude(run_all(jobs, out, as_json), out / scenarios[0].scenario, as_json)
+
+
+@click.command("report")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="The runs' JSON objects on standard output.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the comparison.")
+def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+    """Measure and report runs again; several give a comparison side by side."""
+    results = [runner.again(run_dir) for run_dir in runs]
+    for result in results:
+        if as_json:
+            click.echo(result.model_dump_json())
+    if not as_json:
+        console.print(terminal.comparison(results))
+    page = report.write_comparison(list(runs), out or runs[0].parent) if len(runs) > 1 else runs[0] / "report.html"
+    (progress if as_json else console).print(f"report: {page}", soft_wrap=True)
+
+
+COMMANDS = (demo, run, report_runs)

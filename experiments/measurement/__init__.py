@@ -1,0 +1,1 @@
+"""From the captures of a run to its tables and its public result."""

@@ -1,0 +1,70 @@
+"""A client of one HTTP server on one kept-alive connection: one request at a time, in order."""
+
+import asyncio
+
+from hosts import http1
+from meclab.errors import PeerError
+
+_READ_BYTES = 65_536
+
+
+class Client:
+    """Requests to one server; connects when it has to."""
+
+    def __init__(self, address: str, port: int, timeout_s: float) -> None:
+        self._address = address
+        self._port = port
+        self._timeout_s = timeout_s
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._responses = http1.ResponseReader()
+
+    @property
+    def connected(self) -> bool:
+        return self._streams is not None and not self._streams[0].at_eof()
+
+    async def send(self, method: str, target: str, body: bytes | None = None) -> http1.Response:
+        """The response to a request that may be repeated safely.
+
+        A kept connection that turns out to be closed is replaced once. Raises `OSError`, `TimeoutError` or
+        `PeerError`; the connection is closed then.
+        """
+        packed = http1.request(method, target, http1.authority(self._address, self._port), body)
+        kept = self.connected
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                try:
+                    return await self._exchange(packed)
+                except (EOFError, ConnectionError):
+                    self.close()
+                    if not kept:
+                        raise
+                    return await self._exchange(packed)
+        except EOFError as error:
+            raise PeerError(f"{self._address} closed the connection without an answer") from error
+        except BaseException:
+            self.close()
+            raise
+
+    async def _exchange(self, packed: bytes) -> http1.Response:
+        if not self.connected:
+            self.close()
+            self._streams = await asyncio.open_connection(self._address, self._port)
+            self._responses = http1.ResponseReader()
+        assert self._streams is not None, "just connected"
+        reader, writer = self._streams
+        writer.write(packed)
+        while True:
+            data = await reader.read(_READ_BYTES)
+            if not data:
+                raise EOFError
+            if complete := self._responses.feed(data):
+                break
+        if not complete[0].keeps_alive:
+            self.close()
+        return complete[0]
+
+    def close(self) -> None:
+        """Closes the connection; the next request opens another."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None

@@ -1,0 +1,69 @@
+"""HTTP/1.1 seen from a client, without sockets: requests as bytes, bytes to responses (RFC 9112).
+
+The parser is httptools' (llhttp): a device parses a response every few milliseconds on a shared processor.
+"""
+
+from dataclasses import dataclass, field
+
+import httptools
+
+from meclab.errors import PeerError
+
+
+@dataclass
+class Response:
+    """One complete response; header names in lower case."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    keeps_alive: bool = True
+
+
+def request(method: str, target: str, host: str, body: bytes | None = None) -> bytes:
+    """A request in one piece, with a JSON body or none; `host` is the Host field's value."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+def authority(address: str, port: int) -> str:
+    """An address and port as they stand in a URL: IPv6 in brackets (RFC 3986 section 3.2.2)."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+class ResponseReader:
+    """Reads the responses of one connection."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._current = Response()
+        self._body: list[bytes] = []
+        self._complete: list[Response] = []
+
+    def feed(self, data: bytes) -> list[Response]:
+        """The responses that these bytes complete. Raises `PeerError` for what is not HTTP."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise PeerError(f"not an HTTP response: {data[:60]!r}: {error}") from error
+        complete, self._complete = self._complete, []
+        return complete
+
+    def on_message_begin(self) -> None:
+        """Called by the parser, as those below."""
+        self._current, self._body = Response(), []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._current.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        response = self._current
+        response.status = self._parser.get_status_code()
+        response.keeps_alive = self._parser.should_keep_alive()
+        response.body = b"".join(self._body)
+        self._complete.append(response)

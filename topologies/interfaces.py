@@ -1,0 +1,150 @@
+"""Interfaces, addresses and routes of nodes, over netlink from inside their namespaces: no `ip` processes."""
+
+import array
+import fcntl
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from meclab.addressing import GATEWAY_IPV4, GATEWAY_IPV6
+from topologies.namespaces import network_of
+
+_SIOCETHTOOL = 0x8946
+_OFFLOADS = {
+    "receive checksum": 0x15,
+    "transmit checksum": 0x17,
+    "scatter": 0x19,
+    "TSO": 0x1F,
+    "GSO": 0x24,
+    "GRO": 0x2C,
+}
+"""`ethtool -K` settings and their ETHTOOL_S… numbers (linux/ethtool.h)."""
+_ONLINK = 4
+_NODAD = 0x02
+_PERMANENT = 0x80
+
+SYSCTLS_OF_HOSTS = {
+    "net/ipv4/conf/all/rp_filter": 0,
+    "net/ipv4/conf/default/rp_filter": 0,
+    "net/ipv6/conf/all/accept_dad": 0,
+    "net/ipv6/conf/default/accept_dad": 0,
+    "net/ipv6/conf/default/accept_ra": 0,
+    "net/ipv6/conf/default/router_solicitations": 0,
+}
+"""No duplicate-address detection, no router discovery: either would cost up to a second at an interface's start."""
+SYSCTLS_OF_SERVING_HOSTS = {"net/ipv4/conf/all/arp_ignore": 1, "net/ipv4/conf/all/arp_announce": 2}
+"""The virtual address on `lo` is never told to the neighbours (as Linux's own virtual servers have it)."""
+SYSCTLS_OF_SWITCHES = {
+    "net/ipv6/conf/all/disable_ipv6": 1,
+    "net/ipv6/conf/default/disable_ipv6": 1,
+    "net/ipv4/ip_forward": 0,
+    "net/ipv4/conf/all/arp_ignore": 1,
+}
+"""The switches' namespace must not speak on their ports itself."""
+
+
+@dataclass(frozen=True)
+class HostAddresses:
+    """What a host or device is configured with: one data interface, and addresses on `lo`."""
+
+    interface: str
+    ipv4: IPv4Address
+    ipv6: IPv6Address
+    loopback: tuple[IPv4Address | IPv6Address, ...] = ()
+
+
+class Netlink:
+    """A netlink socket in one network namespace, with interface numbers remembered."""
+
+    def __init__(self, route: Any) -> None:
+        self._route = route
+
+    def index(self, interface: str) -> int:
+        found = self._route.link_lookup(ifname=interface)
+        if not found:
+            raise LookupError(f"no interface {interface}")
+        number: int = found[0]
+        return number
+
+    def up(self, interface: str) -> None:
+        self._route.link("set", index=self.index(interface), state="up")
+
+    def veth(self, name: str, peer: str, *, mac: str | None, peer_pid: int | None, peer_mac: str | None) -> None:
+        """A pair with one end here and the other in the network namespace of `peer_pid`, or here too."""
+        other: dict[str, Any] = {"ifname": peer}
+        if peer_pid is not None:
+            other["net_ns_pid"] = peer_pid
+        if peer_mac is not None:
+            other["address"] = peer_mac
+        own = {"address": mac} if mac is not None else {}
+        self._route.link("add", ifname=name, kind="veth", peer=other, **own)
+
+    def address(self, interface: str, address: IPv4Address | IPv6Address, length: int | None = None) -> None:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        flags = {"flags": _NODAD} if address.version == 6 else {}
+        prefix = address.max_prefixlen if length is None else length
+        self._route.addr(
+            "add", index=self.index(interface), address=str(address), prefixlen=prefix, family=family, **flags
+        )
+
+    def gateway(self, addresses: HostAddresses) -> None:
+        """Default routes by way of the one gateway, which is on the link whatever the prefix says."""
+        index = self.index(addresses.interface)
+        for source, gateway, family in (
+            (addresses.ipv4, GATEWAY_IPV4, socket.AF_INET),
+            (addresses.ipv6, GATEWAY_IPV6, socket.AF_INET6),
+        ):
+            route = {"dst": "default", "gateway": str(gateway), "oif": index, "prefsrc": str(source)}
+            self._route.route("add", family=family, flags=_ONLINK, **route)
+
+    def neighbour(self, interface: str, address: IPv4Address, mac: str) -> None:
+        self._route.neigh("add", dst=str(address), lladdr=mac, ifindex=self.index(interface), state=_PERMANENT)
+
+
+@contextmanager
+def netlink(pid: int | None) -> Iterator[Netlink]:
+    """Netlink in the network namespace of a process, or in this one."""
+    with network_of(pid):
+        route = IPRoute()
+    try:
+        yield Netlink(route)
+    finally:
+        route.close()
+
+
+def set_sysctls(pid: int | None, *settings: dict[str, int]) -> None:
+    """Writes settings of one network namespace; they hold for interfaces that are made afterwards."""
+    with network_of(pid):
+        for values in settings:
+            for name, value in values.items():
+                Path("/proc/sys", name).write_text(f"{value}\n")
+
+
+def configure_host(pid: int, addresses: HostAddresses) -> None:
+    """Brings a host's interface up with its addresses (/32 and /128), default routes and those on `lo`."""
+    with netlink(pid) as link:
+        link.up("lo")
+        for address in addresses.loopback:
+            link.address("lo", address)
+        link.up(addresses.interface)
+        link.address(addresses.interface, addresses.ipv4)
+        link.address(addresses.interface, addresses.ipv6)
+        link.gateway(addresses)
+
+
+def offloads_off(pid: int | None, interface: str) -> None:
+    """Switches off what would hand partial checksums or 64 KB packets to readers of raw frames (veth)."""
+    with network_of(pid):
+        control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with control:
+        for number in _OFFLOADS.values():
+            value = array.array("B", struct.pack("II", number, 0))
+            request = struct.pack("16sP", interface.encode(), value.buffer_info()[0])
+            fcntl.ioctl(control, _SIOCETHTOOL, request.ljust(40, b"\0"))

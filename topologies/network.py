@@ -1,0 +1,203 @@
+"""A plan as a running network: hosts and devices in Mininet, switches in Open vSwitch, links, and the air."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from meclab.errors import LabError, Problem, ScenarioError
+from meclab.plan import Plan
+from meclab.scenario import Family, LinkChange, LinkShape
+from topologies import hostfiles, interfaces, layout, links, markers, nodes, openvswitch, registry, sandbox, trace
+from topologies.air import AirDevice, AirPoint, AirProcess
+from topologies.layout import MANAGEMENT
+from topologies.machine import Datapath
+from topologies.openvswitch import OpenVSwitch
+from topologies.tap import open_tap
+
+
+class Network:
+    """The network of one run, built by `start` inside a sandbox; what `stop` leaves goes with the sandbox."""
+
+    def __init__(self, plan: Plan, run_dir: Path, datapath: Datapath) -> None:
+        sandbox.require_inside()
+        self.plan = plan
+        self.run_dir = run_dir
+        self.bridges = layout.bridges(plan)
+        self._datapath = datapath
+        self._logs = run_dir / "logs"
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._shapes = {link.name: link.shape for link in layout.wired(plan, {})}
+        self._blocked: dict[str, set[str]] = {name: set() for name in self._shapes}
+        self._pids: dict[str, int] = {}
+
+    def start(self, operations_ready: Callable[[], None] | None = None) -> None:
+        """Builds the whole network; its switches know no controller yet (`connect_controller`).
+
+        `operations_ready` is called as soon as the hosts and the management link work, so that the controller
+        can start while devices and switches are made.
+        """
+        self.openvswitch = OpenVSwitch(self._logs)
+        self.openvswitch.launch()
+        interfaces.set_sysctls(None, interfaces.SYSCTLS_OF_SWITCHES)
+        self.markers = markers.open_socket()
+        self.mininet = nodes.LabNet(len(self.plan.nodes) + len(self.plan.devices))
+        self._make_hosts()
+        if operations_ready is not None:
+            operations_ready()
+        self._make_devices()
+        self._make_switches()
+        hostfiles.bind(self._pids, hostfiles.hosts_text(self.plan))
+        nodes.describe(self.mininet, self.plan, self._datapath)
+        registry.write_nodes(self.run_dir, self._pids)
+
+    def connect_controller(self) -> None:
+        """Points every switch to the controller on the operations host; have it listen before."""
+        openvswitch.connect([bridge.name for bridge in self.bridges], str(self.plan.management.ipv4_operations))
+
+    def stop(self) -> None:
+        """Ends the air, the links, the switches and every node's shell."""
+        self.air.stop()
+        self.links.stop()
+        self.openvswitch.stop()
+        self.mininet.stop()
+        self.markers.close()
+
+    def node_pid(self, name: str) -> int:
+        """A process in a host's or device's network and mount namespaces."""
+        if name not in self._pids:
+            raise LabError(f"no host or device {name}; one of {', '.join(self._pids)}")
+        return self._pids[name]
+
+    def shape(self, a: str, b: str) -> LinkShape:
+        """What a link's impairment is now."""
+        return self._shapes[self._link(a, b)]
+
+    def change_link(self, a: str, b: str, change: LinkChange) -> LinkShape:
+        """Changes what `change` names in both directions of a link, and returns what holds then."""
+        name = self._link(a, b)
+        given = {key: getattr(change, key) for key in type(change).model_fields if key != "between"}
+        shape = self._shapes[name].model_copy(update={key: value for key, value in given.items() if value is not None})
+        if shape.jitter > shape.delay:
+            raise ScenarioError([Problem(("link", "jitter"), "more than the delay", "a jitter of at most the delay")])
+        self._shapes[name] = shape
+        self.links.change(name, shape)
+        if self._blocked[name]:
+            self.links.carry(name, False)
+        return shape
+
+    def link_down(self, a: str, b: str) -> None:
+        """A link fails: frames vanish and, where the kind of link can show it, both ends lose their carrier."""
+        name = self._link(a, b)
+        self._block(name, "down")
+        self.links.carrier(name, False)
+
+    def link_up(self, a: str, b: str) -> None:
+        """A link that was down works again."""
+        name = self._link(a, b)
+        self.links.carrier(name, True)
+        self._unblock(name, "down")
+
+    def silence(self, host: str) -> None:
+        """All that a host sends or is sent vanishes; nobody is told, and no carrier is lost."""
+        self._block(self._only_link(host), "silence")
+
+    def unsilence(self, host: str) -> None:
+        """A silenced host is heard again."""
+        self._unblock(self._only_link(host), "silence")
+
+    def attach(self, device: str, ap: str) -> None:
+        """A device attaches to an access point, besides those that it is attached to."""
+        self.air.attach(device, ap)
+
+    def detach(self, device: str) -> None:
+        """A device leaves the air."""
+        self.air.detach(device)
+
+    def handover(self, device: str, ap: str) -> None:
+        """A device moves to an access point, as its radio says (interruption or overlap)."""
+        self.air.handover(device, ap)
+
+    def attachments(self) -> dict[str, str | None]:
+        """The access point that each device is attached to now."""
+        return self.air.attachments()
+
+    def dump_flows(self, moment: str) -> None:
+        """Writes every switch's flow table to the run folder's `flows/MOMENT/SWITCH.txt`."""
+        openvswitch.dump_flows([bridge.name for bridge in self.bridges], self.run_dir / "flows" / moment)
+
+    def trace(self, source: str, target: str, family: Family | None = None) -> list[trace.Hop]:
+        """The path that a packet would take now, hop by hop; no packet is sent."""
+        return trace.trace(
+            self.plan, self.attachments(), source, target, openvswitch.explain, family or self.plan.family
+        )
+
+    def _make_hosts(self) -> None:
+        plan = self.plan
+        for node in plan.nodes:
+            if node.mac is not None:
+                self._add_host(node.name, serving=node.serves_vip)
+        self.links = links.make(plan.links_kind, layout.wired(plan, self._pids), plan.seed, self._logs / "links.log")
+        with interfaces.netlink(None) as root:
+            root.up(plan.management.interface_switches)
+            root.address(plan.management.interface_switches, plan.management.ipv4_switches, 30)
+        for node in plan.nodes:
+            if node.interface is None or node.ipv4 is None or node.ipv6 is None:
+                continue
+            vip = (plan.vip_ipv4, plan.vip_ipv6) if node.serves_vip else ()
+            addresses = interfaces.HostAddresses(node.interface, node.ipv4, node.ipv6, vip)
+            interfaces.configure_host(self._pids[node.name], addresses)
+            if node.role == "ops":
+                with interfaces.netlink(self._pids[node.name]) as operations:
+                    operations.up(plan.management.interface_operations)
+                    operations.address(plan.management.interface_operations, plan.management.ipv4_operations, 30)
+
+    def _make_devices(self) -> None:
+        plan = self.plan
+        for device in plan.devices:
+            self._add_host(device.name)
+        devices = [
+            AirDevice(d.name, d.mac, open_tap(d.interface, self._pids[d.name], d.mac), d.radio) for d in plan.devices
+        ]
+        points = [AirPoint(ap.name, open_tap(ap.interface, None, None)) for ap in plan.access_points]
+        self.air = AirProcess(devices, points, plan.seed, self.markers.fileno(), self._orchestrator, self._logs)
+        for d in plan.devices:
+            interfaces.configure_host(self._pids[d.name], interfaces.HostAddresses(d.interface, d.ipv4, d.ipv6))
+
+    def _make_switches(self) -> None:
+        with interfaces.netlink(None) as root:
+            for bridge in self.bridges:
+                for interface in bridge.ports:
+                    root.up(interface)
+        self.openvswitch.await_ready()
+        openvswitch.create_bridges(self.bridges, self._datapath)
+        openvswitch.check_ports(self.bridges)
+
+    def _add_host(self, name: str, serving: bool = False) -> None:
+        pid: int = self.mininet.addHost(name, ip=None).pid
+        self._pids[name] = pid
+        interfaces.set_sysctls(pid, interfaces.SYSCTLS_OF_HOSTS)
+        if serving:
+            interfaces.set_sysctls(pid, interfaces.SYSCTLS_OF_SERVING_HOSTS)
+
+    def _link(self, a: str, b: str) -> str:
+        if MANAGEMENT in (a, b) or {a, b} == {"root", "ops"}:
+            return MANAGEMENT
+        try:
+            return self.plan.link(a, b).name
+        except KeyError as error:
+            names = ", ".join(link.name for link in self.plan.links)
+            raise LabError(f"no link between {a} and {b}; one of {names}") from error
+
+    def _only_link(self, host: str) -> str:
+        for link in self.plan.links:
+            if host in (link.a.node, link.b.node) and self.plan.node(host).mac is not None:
+                return link.name
+        raise LabError(f"{host} is not a host with a link")
+
+    def _block(self, name: str, reason: str) -> None:
+        self._blocked[name].add(reason)
+        self.links.carry(name, False)
+
+    def _unblock(self, name: str, reason: str) -> None:
+        self._blocked[name].discard(reason)
+        if not self._blocked[name]:
+            self.links.carry(name, True)
