@@ -4,23 +4,21 @@ The socket lies in the run folder, which is the only thing that the lab and the 
 be longer than a socket's address can be, so both sides reach it through a descriptor of the folder.
 """
 
-import array
 import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from meclab.errors import LabError, RunError
 
 SOCKET_NAME = "control.sock"
-_LINE_BYTES = 1 << 20
-_MAX_FDS = 3
+_MESSAGE_BYTES = 1 << 16
 
-Handler = Callable[[dict[str, Any], list[int]], Any]
-"""Takes a request's fields and the descriptors sent with it; what it returns is the answer's `result`."""
+Handler = Callable[[dict[str, Any]], Any]
+"""Takes a request's fields; what it returns is the answer's `result`."""
 
 
 def _address(folder: int) -> str:
@@ -46,19 +44,14 @@ class ControlServer:
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
-        fds: list[int] = []
         with connection:
             try:
-                data, fds, _, _ = socket.recv_fds(connection, _LINE_BYTES, _MAX_FDS)
-                request = json.loads(data)
-                answer = {"result": self._handlers[request.pop("do")](request, fds)}
+                request = json.loads(connection.recv(_MESSAGE_BYTES))
+                answer = {"result": self._handlers[request.pop("do")](request)}
             except LabError as error:
                 answer = {"error": str(error), "status": error.exit_status}
             except (KeyError, TypeError, ValueError) as error:
                 answer = {"error": f"not a request of the lab: {error!r}", "status": 2}
-            finally:
-                for fd in fds:
-                    os.close(fd)
             connection.sendall(json.dumps(answer).encode())
 
 
@@ -70,16 +63,14 @@ class Refused(LabError):
         self.exit_status = exit_status
 
 
-def request(run_dir: Path, do: str, fds: Sequence[int] = (), **fields: Any) -> Any:
+def request(run_dir: Path, do: str, **fields: Any) -> Any:
     """Sends one request to the lab of a run folder and returns its result; raises `Refused` or `RunError`."""
     folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.connect(_address(folder))
-            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-            connection.sendmsg([json.dumps({"do": do, **fields}).encode()], ancillary)
-            connection.shutdown(socket.SHUT_WR)
-            answer = json.loads(b"".join(iter(lambda: connection.recv(_LINE_BYTES), b"")))
+            connection.sendall(json.dumps({"do": do, **fields}).encode())
+            answer = json.loads(b"".join(iter(lambda: connection.recv(_MESSAGE_BYTES), b"")))
     except (OSError, ValueError) as error:
         raise RunError(f"the lab in {run_dir} does not answer: {error}") from error
     finally:

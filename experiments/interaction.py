@@ -1,8 +1,5 @@
 """An interactive lab's answers to requests from other terminals (`experiments.control`)."""
 
-import contextlib
-import os
-import signal
 import threading
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +9,7 @@ from pydantic import ValidationError
 from experiments.control import ControlServer, Handler
 from experiments.lab import Lab
 from meclab import check
-from meclab.errors import LabError, Problem, ScenarioError
+from meclab.errors import Problem, ScenarioError
 from meclab.scenario import Failure, LinkChange, Restore
 
 
@@ -29,7 +26,6 @@ class Interaction:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._one_at_a_time = threading.Lock()
-        self._cli_pid: int | None = None
 
     def handlers(self) -> dict[str, Handler]:
         """Request name to handler."""
@@ -42,13 +38,12 @@ class Interaction:
             "restore": self.restore,
             "trace": self.trace,
         }
-        served = {name: self._serialised(handler) for name, handler in plain.items()}
-        return served | {"cli": self.cli, "interrupt-cli": self.interrupt_cli}
+        return {name: self._serialised(handler) for name, handler in plain.items()}
 
     def _serialised(self, handler: Handler) -> Handler:
-        def answer(fields: dict[str, Any], fds: list[int]) -> Any:
+        def answer(fields: dict[str, Any]) -> Any:
             with self._one_at_a_time:
-                return handler(fields, fds)
+                return handler(fields)
 
         return answer
 
@@ -57,7 +52,7 @@ class Interaction:
             raise ScenarioError([Problem((key,), repr(name), check.nearest(name, valid))])
         return name
 
-    def move(self, fields: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
+    def move(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Moves a device as its radio says; answers when the move has begun."""
         device = self._known("device", fields["device"], [device.name for device in self._lab.plan.devices])
         ap = self._known("access point", fields["ap"], [ap.name for ap in self._lab.plan.access_points])
@@ -65,65 +60,32 @@ class Interaction:
         self._lab.handover(device, ap)
         return {"from": before, "to": ap}
 
-    def link(self, fields: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
+    def link(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Changes a link; answers with what holds now."""
         try:
             change = LinkChange.model_validate(fields["change"])
         except ValidationError as error:
             first = error.errors()[0]
             raise ScenarioError([Problem(("link", *first["loc"]), repr(first["input"]), first["msg"])]) from error
-        shape = self._lab.network.change_link(*change.between, change)
-        return shape.model_dump(mode="json", exclude_none=True)
+        self._lab.change_link(change)
+        return self._lab.network.shape(*change.between).model_dump(mode="json", exclude_none=True)
 
-    def link_down(self, fields: dict[str, Any], _fds: list[int]) -> None:
+    def link_down(self, fields: dict[str, Any]) -> None:
         self._lab.link_down(fields["a"], fields["b"])
 
-    def link_up(self, fields: dict[str, Any], _fds: list[int]) -> None:
+    def link_up(self, fields: dict[str, Any]) -> None:
         self._lab.link_up(fields["a"], fields["b"])
 
-    def fail(self, fields: dict[str, Any], _fds: list[int]) -> None:
+    def fail(self, fields: dict[str, Any]) -> None:
         self._lab.timeline.fail(Failure(host=self._host(fields), how=fields["how"]))
 
-    def restore(self, fields: dict[str, Any], _fds: list[int]) -> None:
+    def restore(self, fields: dict[str, Any]) -> None:
         self._lab.timeline.restore(Restore(host=self._host(fields)))
 
     def _host(self, fields: dict[str, Any]) -> str:
         return self._known("host", fields["host"], [node.name for node in self._lab.plan.mec_hosts])
 
-    def trace(self, fields: dict[str, Any], _fds: list[int]) -> dict[str, Any]:
+    def trace(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The path that a packet takes now."""
         hops = self._lab.network.trace(fields["source"], fields["destination"], fields["family"])
         return {"hops": [asdict(hop) for hop in hops]}
-
-    def cli(self, _fields: dict[str, Any], fds: list[int]) -> None:
-        """Mininet's prompt on the terminal whose descriptors came along, in a process of its own.
-
-        The process shares the shells of Mininet's hosts with this one, which leaves them alone meanwhile.
-        """
-        if self._cli_pid is not None:
-            raise LabError("the prompt is open in another terminal already")
-        self._cli_pid = os.fork()
-        if self._cli_pid == 0:
-            _prompt(self._lab, fds)
-        os.waitpid(self._cli_pid, 0)
-        self._cli_pid = None
-
-    def interrupt_cli(self, _fields: dict[str, Any], _fds: list[int]) -> None:
-        """Ctrl-C on the terminal of the prompt."""
-        if self._cli_pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._cli_pid, signal.SIGINT)
-
-
-def _prompt(lab: Lab, fds: list[int]) -> None:
-    """Runs in the forked process and never returns."""
-    from mininet.cli import CLI
-
-    try:
-        for number, fd in enumerate(fds):
-            os.dup2(fd, number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        CLI(lab.network.mininet)
-    finally:
-        os._exit(0)

@@ -45,6 +45,7 @@ class Lab:
         self._controller: Process | None = None
         self._traffic: list[Process] = []
         self._agents: set[Key] = set()
+        self._sampler = processor.Sampler(run_dir / "logs" / processor.LOG)
 
     def start(self) -> None:
         """Builds everything and returns when every device is attached and every program serves."""
@@ -54,7 +55,7 @@ class Lab:
             self._tell(stage="starting captures")
             self._captures = Captures(self.plan, self.run_dir, self.network.node_pid)
             self._captures.start()
-            processor.start(self.run_dir)
+            self._sampler.start()
         self._tell(stage="starting controller and programs")
         self._start_services()
         self._tell(stage="attaching devices")
@@ -125,7 +126,8 @@ class Lab:
 
     def check(self) -> None:
         """Raises `RunError` where anything that the run depends on has died."""
-        deaths = [process.death() for process in (self._controller, self.programs, self.network) if process is not None]
+        self.network.check()
+        deaths = [process.death() for process in (self._controller, self.programs) if process is not None]
         if found := [death for death in deaths if death]:
             raise RunError("\n".join(found))
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import NoReturn
@@ -14,6 +15,8 @@ from hosts.program import Context
 from meclab.messages import Start
 
 _HIGHEST_FD = 1 << 16
+ENDING = (signal.SIGTERM, signal.SIGINT)
+"""Signals that are blocked across the fork, so that one meant for the child does not wake the forker."""
 
 
 def teller(pipe: int) -> Callable[[], None]:
@@ -32,8 +35,8 @@ def become(
     """Turns the forked process into the program; the process ends with what `main` returns, 1 on an error."""
     status = 1
     try:
-        linux.die_with_parent(parent, signal.SIGTERM)
         _reset_signals()
+        linux.die_with_parent(parent, signal.SIGTERM)
         markers = () if context.markers is None else (context.markers.fileno(),)
         _redirect(request.log)
         _close_all_but((*keep, *markers))
@@ -58,6 +61,7 @@ def _reset_signals() -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def _redirect(path: str) -> None:
@@ -78,6 +82,8 @@ def _close_all_but(keep: Iterable[int]) -> None:
 
 def _start_logging() -> None:
     """Lines of `time level message` on standard error, times in UTC."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s.%(msecs)03d %(levelname)s %(message)s", force=True
-    )
+    lines = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    lines.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(lines)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

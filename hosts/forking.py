@@ -143,15 +143,18 @@ class Forker:
     def _fork(self, request: Start, main: Main) -> _Child:
         receiver, sender = os.pipe()
         parent = os.getpid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, child.ENDING)
         try:
             pid = os.fork()
         except OSError:
             os.close(receiver)
             os.close(sender)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, child.ENDING)
             raise
         if pid == 0:
             context = Context(self._plan, request.node, self._run_dir, self._markers, child.teller(sender))
             child.become(request, context, main, parent, keep=(sender,))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, child.ENDING)
         os.close(sender)
         return _Child(request.node, request.program, pid, os.pidfd_open(pid), receiver)
 
@@ -218,7 +221,7 @@ def _signals() -> Iterator[socket.socket]:
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     signal.set_wakeup_fd(sender.fileno())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in child.ENDING:
         signal.signal(number, lambda *_: None)
     with receiver, sender:
         yield receiver

@@ -49,7 +49,8 @@ class Outcome:
     decide_ms: float | None
     """`t0` to the decision."""
     gap_ms: float | None
-    """Last probe reply before the detach to the first after it. Where the device never was without an access point:
+    """Last probe reply before the detach to the first after it; of a reply that still came in between, the longer
+    side. Where the device never was without an access point:
     the longest silence between `t0` - 1 s and steer + 1 s, inside the window (make-before-break: at least to 1 s
     after the detach; without a steer: to the window's end)."""
     steer_ms: float | None
@@ -125,10 +126,11 @@ def steer_ns(change: Change, track: Track) -> int | None:
 def gap_ns(change: Change, track: Track, steered_ns: int | None) -> int | None:
     """The silence that the device's probes saw."""
     if change.detach_ns is not None and change.detach_ns <= change.t0_ns:
-        position = bisect_right(track.replied_ns, change.detach_ns)
-        if position in (0, len(track.replied_ns)):
+        before = bisect_right(track.replied_ns, change.detach_ns) - 1
+        after = bisect_left(track.replied_ns, change.t0_ns)
+        if before < 0 or after == len(track.replied_ns):
             return None
-        return track.replied_ns[position] - track.replied_ns[position - 1]
+        return longest_silence_ns(track.replied_ns, track.replied_ns[before], track.replied_ns[after])
     if not track.probes:
         return None
     low = max(change.t0_ns - MARGIN_NS, change.previous_ns or 0, track.probes[0].sent_ns)

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from topologies import airspace, calibration
-from topologies.airspace import Airspace, Cell, RadioShape
+from topologies import calibration, stations
+from topologies.airspace import Airspace
 from topologies.delayline import Shape
 from topologies.pump import Pump
 from topologies.realtime import Realtime, no_collections
-from topologies.remote import Remote, serve
+from topologies.remote import Handler, Remote, answerer
+from topologies.stations import Cell, RadioShape
 from topologies.wire import process_stats
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class AirProcess:
             "markers": markers_fd,
             "events": events.fileno(),
         }
-        fds = [end.fd for end in (*devices, *access_points)]
+        fds = [device.fd for device in devices] + [ap.fd for ap in access_points]
         listener = {"orchestrator": list(orchestrator), "events": heard.fileno()}
         with events, heard:
             self._remote = Remote("topologies.air", config, [*fds, markers_fd, events.fileno()], log)
@@ -150,15 +151,17 @@ def main() -> None:
         except OSError as error:
             print(f"attach not told to the orchestrator ({error}): {event}", file=sys.stderr, flush=True)
 
-    stations = [
-        airspace.station(d["name"], d["mac"], d["fd"], radio_shape(d["radio"]), config["seed"])
+    devices = [
+        stations.station(d["name"], d["mac"], d["fd"], radio_shape(d["radio"]), config["seed"])
         for d in config["devices"]
     ]
-    air = Airspace(pump, stations, [Cell(ap["name"], ap["fd"]) for ap in config["access_points"]], mark, notify)
-    handlers = {name: getattr(air, name) for name in ("attach", "detach", "handover", "attached", "moving")}
+    air = Airspace(pump, devices, [Cell(ap["name"], ap["fd"]) for ap in config["access_points"]], mark, notify)
+    handlers: dict[str, Handler] = {
+        name: getattr(air, name) for name in ("attach", "detach", "handover", "attached", "moving")
+    }
     handlers["stats"] = lambda: {"process": process_stats(realtime, pump), **air.stats()}
-    serve(pump, config["control"], handlers)
     no_collections()
+    pump.watch(config["control"], answerer(config["control"], handlers, pump.stop))
     pump.run(realtime)
 
 

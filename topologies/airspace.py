@@ -1,79 +1,19 @@
-"""The radio side inside the air's process: which device is attached where, and what that means for its frames.
+"""The moves inside the air's process: attach, detach, and handovers that time themselves.
 
-Each attachment has a delay line for each direction; its frames live and die with it. Attach and detach take effect
-between two frames, and a marker leaves at that instant.
+They take effect between two frames, and a marker leaves at that instant.
 """
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 from meclab.packets import Marker
-from topologies.delayline import Counters, DelayLine, Shape, sources
+from topologies import stations as radio
+from topologies.delayline import DelayLine
 from topologies.pump import Lane, Pump
 from topologies.remote import RefusedError
-
-_GROUP = 1
-"""Bit of a MAC's first byte: for more than one receiver."""
-
-
-@dataclass(frozen=True)
-class RadioShape:
-    """`meclab.scenario.Radio` in plain numbers."""
-
-    line: Shape
-    handover: Literal["break-before-make", "make-before-break"]
-    interruption_ns: int
-    overlap_ns: int
-    forward: bool
-
-
-@dataclass
-class Station:
-    """A device on the air."""
-
-    name: str
-    mac: bytes
-    fd: int
-    radio: RadioShape
-    chance: dict[str, Any]
-    """Random sources by direction; they go on from one attachment to the next."""
-    attached: list["Attachment"] = field(default_factory=list)
-    """Oldest first; frames from the device go to the last."""
-    left: str | None = None
-    """Access point that it left last."""
-    moving: bool = False
-    attaches: int = 0
-    held: list[bytes] = field(default_factory=list)
-    """`forward`: frames that wait for the next attachment, and their `held_bytes`."""
-    held_bytes: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    ended: dict[str, Counters] = field(default_factory=lambda: {"up": Counters(), "down": Counters()})
-    """Sums over the attachments that have ended."""
-
-
-@dataclass
-class Cell:
-    """An access point's radio."""
-
-    name: str
-    fd: int
-    attached: dict[bytes, "Attachment"] = field(default_factory=dict)
-    forwards: dict[bytes, Station] = field(default_factory=dict)
-    """Devices that left and whose frames go after them."""
-    dropped: int = 0
-    """Frames for devices that are not attached here."""
-
-
-@dataclass
-class Attachment:
-    """A device at an access point."""
-
-    cell: Cell
-    up: Lane
-    down: Lane
+from topologies.stations import WAYS, Attachment, Cell, Station
 
 
 class Airspace:
@@ -91,9 +31,9 @@ class Airspace:
         self._stations = {station.name: station for station in stations}
         self._cells = {cell.name: cell for cell in cells}
         for station in stations:
-            pump.reader(station.fd, lambda frames, now_ns, station=station: uplink(station, frames, now_ns))
+            pump.reader(station.fd, partial(radio.uplink, station))
         for cell in cells:
-            pump.reader(cell.fd, lambda frames, now_ns, cell=cell: downlink(cell, frames, now_ns))
+            pump.reader(cell.fd, partial(radio.downlink, cell))
 
     def attach(self, device: str, ap: str) -> int:
         """Attaches a device, beside where it is attached already; when that was (CLOCK_REALTIME)."""
@@ -118,13 +58,14 @@ class Airspace:
         if any(at.cell is cell for at in station.attached):
             raise RefusedError(f"{device} is attached to {ap} already")
         station.moving = True
+        began_ns = time.monotonic_ns()
         if station.radio.handover == "make-before-break":
             old = list(station.attached)
             at_ns = self._attach(station, cell)
-            self._later(station, station.radio.overlap_ns, lambda: [self._detach(station, at) for at in old])
+            self._later(station, began_ns + station.radio.overlap_ns, lambda: [self._detach(station, at) for at in old])
         else:
             at_ns = [self._detach(station, at) for at in list(station.attached)][-1]
-            self._later(station, station.radio.interruption_ns, lambda: self._attach(station, cell))
+            self._later(station, began_ns + station.radio.interruption_ns, lambda: self._attach(station, cell))
         return at_ns
 
     def attached(self, device: str) -> list[str]:
@@ -138,23 +79,25 @@ class Airspace:
     def stats(self) -> dict[str, Any]:
         """`devices` by name and direction, and frames dropped at each of the `access_points`."""
         return {
-            "devices": {name: station_stats(station) for name, station in self._stations.items()},
+            "devices": {name: radio.station_stats(station) for name, station in self._stations.items()},
             "access_points": {name: {"dropped_not_attached": cell.dropped} for name, cell in self._cells.items()},
         }
 
-    def _later(self, station: Station, after_ns: int, act: Callable[[], object]) -> None:
+    def _later(self, station: Station, at_ns: int, act: Callable[[], object]) -> None:
         def finish(due_ns: int, now_ns: int) -> None:
             act()
             station.moving = False
 
-        self._pump.at(time.monotonic_ns() + after_ns, finish)
+        self._pump.at(at_ns, finish)
 
     def _attach(self, station: Station, cell: Cell) -> int:
         came_from = station.attached[-1].cell.name if station.attached else station.left
-        lines = {way: DelayLine(station.radio.line, *station.chance[way]) for way in ("up", "down")}
-        attachment = Attachment(
-            cell, Lane(self._pump, lines["up"], cell.fd), Lane(self._pump, lines["down"], station.fd)
+        to = {"up": cell.fd, "down": station.fd}
+        up, down = (
+            Lane(self._pump, DelayLine(station.radio.line, *station.chance[way]), to[way], station.lateness[way])
+            for way in WAYS
         )
+        attachment = Attachment(cell, up, down)
         station.attached.append(attachment)
         cell.attached[station.mac] = attachment
         cell.forwards.pop(station.mac, None)
@@ -178,11 +121,11 @@ class Airspace:
         in_flight = attachment.down.line.clear()
         if station.radio.forward:
             cell.forwards[station.mac] = station
-            pass_on(station, in_flight, time.monotonic_ns())
+            radio.pass_on(station, in_flight, time.monotonic_ns())
         else:
             station.dropped["down_in_flight"] += len(in_flight)
         for way, lane in (("up", attachment.up), ("down", attachment.down)):
-            add(station.ended[way], lane.line.counters)
+            radio.add(station.ended[way], lane.line.counters)
         return at_ns
 
     def _station(self, device: str) -> Station:
@@ -200,74 +143,3 @@ class Airspace:
         if ap not in self._cells:
             raise RefusedError(f"no access point {ap}; there are {', '.join(self._cells)}")
         return self._cells[ap]
-
-
-def uplink(station: Station, frames: Sequence[bytes], now_ns: int) -> None:
-    """Frames that a device sends: to the access point it attached to last, or nowhere."""
-    if station.attached:
-        station.attached[-1].up.put(frames, now_ns)
-    else:
-        station.dropped["up_detached"] += len(frames)
-
-
-def downlink(cell: Cell, frames: Sequence[bytes], now_ns: int) -> None:
-    """Frames that come to an access point: by destination MAC; group addresses go to every device here."""
-    batches: dict[bytes, list[bytes]] = {}
-    for frame in frames:
-        if frame[0] & _GROUP:
-            for mac in cell.attached:
-                batches.setdefault(mac, []).append(frame)
-        else:
-            batches.setdefault(frame[:6], []).append(frame)
-    for mac, batch in batches.items():
-        if (attachment := cell.attached.get(mac)) is not None:
-            attachment.down.put(batch, now_ns)
-        elif (station := cell.forwards.get(mac)) is not None:
-            pass_on(station, batch, now_ns)
-        else:
-            cell.dropped += len(batch)
-
-
-def pass_on(station: Station, frames: Sequence[bytes], now_ns: int) -> None:
-    """Frames for a device that has left, to where it is; held while it is nowhere, as many as its queue takes.
-
-    MODEL: the way from the old access point to the new one takes no time.
-    """
-    if station.attached:
-        station.attached[-1].down.put(frames, now_ns)
-        return
-    for frame in frames:
-        if station.held_bytes + len(frame) > station.radio.line.queue_bytes:
-            station.dropped["down_held"] += 1
-        else:
-            station.held.append(frame)
-            station.held_bytes += len(frame)
-
-
-def add(sums: Counters, counters: Counters) -> None:
-    """Adds counters to sums (the largest of queues)."""
-    for name, value in vars(counters).items():
-        before = getattr(sums, name)
-        setattr(sums, name, max(before, value) if name == "max_queue_bytes" else before + value)
-
-
-def station_stats(station: Station) -> dict[str, Any]:
-    """Counters of each direction over all attachments, what was dropped for want of one, where it is."""
-    result: dict[str, Any] = {}
-    for way in ("up", "down"):
-        sums = Counters()
-        add(sums, station.ended[way])
-        for attachment in station.attached:
-            add(sums, (attachment.up if way == "up" else attachment.down).line.counters)
-        result[way] = vars(sums)
-    return result | {
-        "dropped": dict(station.dropped),
-        "attaches": station.attaches,
-        "attached": [at.cell.name for at in station.attached],
-    }
-
-
-def station(name: str, mac: str, fd: int, radio: RadioShape, seed: int) -> Station:
-    """A device that is not attached yet, with random sources of its own."""
-    chance = {way: sources(seed, name, way) for way in ("up", "down")}
-    return Station(name, bytes.fromhex(mac.replace(":", "")), fd, radio, chance)

@@ -48,7 +48,7 @@ def measure(realtime: Realtime) -> WakeCost:
     pump.at(time.monotonic_ns() + _LIMIT_NS, lambda due_ns, now_ns: pump.stop())
     pump.run(realtime)
     os.waitpid(child, 0)
-    late_us = lane.late_us(0.5)
+    late_us = lane.lateness.percentile_us(0.5)
     for fd in (near, far):
         os.close(fd)
     sender.close()

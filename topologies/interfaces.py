@@ -65,13 +65,15 @@ class Netlink:
 
     def __init__(self, route: Any) -> None:
         self._route = route
+        self._index = {"lo": 1}
 
     def index(self, interface: str) -> int:
-        found = self._route.link_lookup(ifname=interface)
-        if not found:
-            raise LookupError(f"no interface {interface}")
-        number: int = found[0]
-        return number
+        if interface not in self._index:
+            found = self._route.link_lookup(ifname=interface)
+            if not found:
+                raise LookupError(f"no interface {interface}")
+            self._index[interface] = found[0]
+        return self._index[interface]
 
     def up(self, interface: str) -> None:
         self._route.link("set", index=self.index(interface), state="up")

@@ -1,16 +1,17 @@
 """Wired links of either kind under one set of calls: `wire` (user space) and `netem` (the kernel)."""
 
-import contextlib
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from meclab.errors import RunError
 from meclab.scenario import LinkShape
 from topologies import interfaces, netem
-from topologies.layout import WiredLink
+from topologies.layout import End, WiredLink
 from topologies.tap import open_tap
 from topologies.wire import WireEnds, WireProcess
 
@@ -18,13 +19,27 @@ _TUNSETCARRIER = 0x400454E2
 
 
 class Links(Protocol):
-    """Wired links that run. Interfaces are made down; whoever configures a node brings them up."""
+    """Wired links. Interfaces are made down; whoever configures a node brings them up. Changes tell when they
+    were made (CLOCK_REALTIME, ns)."""
 
-    def change(self, name: str, shape: LinkShape) -> None:
+    def ready(self) -> None:
+        """Waits until frames flow."""
+
+    def change(self, name: str, shape: LinkShape) -> int:
         """A new shape for both directions; frames under way keep theirs."""
 
-    def carry(self, name: str, carries: bool) -> None:
+    def carry(self, name: str, carries: bool) -> int:
         """Whether frames get through at all; where not, they vanish and no end notices."""
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that serve the links."""
+
+    def stats(self) -> dict[str, Any]:
+        """What is known of how the links are served; empty where the kernel does it."""
+
+    def check(self) -> None:
+        """Raises `RunError` where what serves the links has died."""
 
     def carrier(self, name: str, on: bool) -> None:
         """Whether both ends see a carrier, where the kind of link can show that."""
@@ -42,31 +57,42 @@ class WireLinks:
     """Pairs of TAP interfaces, their frames carried by one process."""
 
     def __init__(self, links: Sequence[WiredLink], seed: int, log: Path) -> None:
-        self._fds = {
-            link.name: tuple(open_tap(end.interface, end.pid, end.mac) for end in (link.a, link.b)) for link in links
-        }
-        ends = [WireEnds(link.name, *self._fds[link.name], link.shape) for link in links]
-        self.process = WireProcess(ends, seed, log)
+        ends = [WireEnds(link.name, _tap(link.a), _tap(link.b), link.shape) for link in links]
+        self._carriers = {end.name: (os.dup(end.fd_a), os.dup(end.fd_b)) for end in ends}
+        self._process = WireProcess(ends, seed, log)
 
-    def change(self, name: str, shape: LinkShape) -> None:
-        self.process.change(name, shape)
+    def ready(self) -> None:
+        self._process.ready()
 
-    def carry(self, name: str, carries: bool) -> None:
-        if carries:
-            self.process.up(name)
-        else:
-            self.process.down(name)
+    def change(self, name: str, shape: LinkShape) -> int:
+        return self._process.change(name, shape)
+
+    def carry(self, name: str, carries: bool) -> int:
+        return self._process.up(name) if carries else self._process.down(name)
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {"wire": self._process.pid}
+
+    def stats(self) -> dict[str, Any]:
+        return self._process.stats()
+
+    def check(self) -> None:
+        if (status := self._process.status) is not None:
+            raise RunError(f"the process of the wired links has ended with status {status}")
 
     def carrier(self, name: str, on: bool) -> None:
-        for fd in self._fds[name]:
+        for fd in self._carriers[name]:
             fcntl.ioctl(fd, _TUNSETCARRIER, struct.pack("i", on))
 
     def stop(self) -> None:
-        self.process.stop()
-        for pair in self._fds.values():
-            for fd in pair:
-                with contextlib.suppress(OSError):
-                    os.close(fd)
+        self._process.stop()
+        for fd in (fd for pair in self._carriers.values() for fd in pair):
+            os.close(fd)
+
+
+def _tap(end: End) -> int:
+    return open_tap(end.interface, end.pid, end.mac)
 
 
 class NetemLinks:
@@ -89,13 +115,26 @@ class NetemLinks:
                 interfaces.offloads_off(end.pid, end.interface)
             self._apply(link.name, link.shape)
 
-    def change(self, name: str, shape: LinkShape) -> None:
-        self._shapes[name] = shape
-        self._apply(name, shape)
+    def ready(self) -> None:
+        """Nothing to wait for."""
 
-    def carry(self, name: str, carries: bool) -> None:
+    def change(self, name: str, shape: LinkShape) -> int:
+        self._shapes[name] = shape
+        return self._apply(name, shape)
+
+    def carry(self, name: str, carries: bool) -> int:
         shape = self._shapes[name]
-        self._apply(name, shape if carries else shape.model_copy(update={"loss": 1.0}))
+        return self._apply(name, shape if carries else shape.model_copy(update={"loss": 1.0}))
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {}
+
+    def stats(self) -> dict[str, Any]:
+        return {}
+
+    def check(self) -> None:
+        """Nothing that could die."""
 
     def carrier(self, name: str, on: bool) -> None:
         """MODEL: a veth's carrier goes with its peer's administrative state, which would end captures on it; a
@@ -104,7 +143,8 @@ class NetemLinks:
     def stop(self) -> None:
         """Nothing: the interfaces go with the sandbox."""
 
-    def _apply(self, name: str, shape: LinkShape) -> None:
+    def _apply(self, name: str, shape: LinkShape) -> int:
         link = self._links[name]
         for end, seed in zip((link.a, link.b), self._seeds[name], strict=True):
             netem.apply(end.interface, end.pid, shape, seed)
+        return time.time_ns()

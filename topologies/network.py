@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from meclab.errors import LabError, Problem, ScenarioError
+from meclab.errors import LabError, Problem, RunError, ScenarioError
+from meclab.packets import ORCHESTRATOR_PORT
 from meclab.plan import Plan
 from meclab.scenario import Family, LinkChange, LinkShape
 from topologies import hostfiles, interfaces, layout, links, markers, nodes, openvswitch, registry, sandbox, trace
@@ -46,7 +48,9 @@ class Network:
         self._make_devices()
         self._make_switches()
         hostfiles.bind(self._pids, hostfiles.hosts_text(self.plan))
-        nodes.describe(self.mininet, self.plan, self._datapath)
+        self.links.ready()
+        self.air.ready()
+        nodes.describe(self.mininet, self.plan)
         registry.write_nodes(self.run_dir, self._pids)
 
     def connect_controller(self) -> None:
@@ -54,10 +58,10 @@ class Network:
         openvswitch.connect([bridge.name for bridge in self.bridges], str(self.plan.management.ipv4_operations))
 
     def stop(self) -> None:
-        """Ends the air, the links, the switches and every node's shell."""
+        """Ends the switches, the air, the links and every node's shell."""
+        self.openvswitch.stop()
         self.air.stop()
         self.links.stop()
-        self.openvswitch.stop()
         self.mininet.stop()
         self.markers.close()
 
@@ -71,54 +75,70 @@ class Network:
         """What a link's impairment is now."""
         return self._shapes[self._link(a, b)]
 
-    def change_link(self, a: str, b: str, change: LinkChange) -> LinkShape:
-        """Changes what `change` names in both directions of a link, and returns what holds then."""
+    def change_link(self, a: str, b: str, change: LinkChange) -> int:
+        """Changes what `change` names in both directions of a link; when that was (CLOCK_REALTIME, ns)."""
         name = self._link(a, b)
         given = {key: getattr(change, key) for key in type(change).model_fields if key != "between"}
         shape = self._shapes[name].model_copy(update={key: value for key, value in given.items() if value is not None})
         if shape.jitter > shape.delay:
             raise ScenarioError([Problem(("link", "jitter"), "more than the delay", "a jitter of at most the delay")])
         self._shapes[name] = shape
-        self.links.change(name, shape)
+        at_ns = self.links.change(name, shape)
         if self._blocked[name]:
             self.links.carry(name, False)
-        return shape
+        return at_ns
 
-    def link_down(self, a: str, b: str) -> None:
+    def link_down(self, a: str, b: str) -> int:
         """A link fails: frames vanish and, where the kind of link can show it, both ends lose their carrier."""
         name = self._link(a, b)
-        self._block(name, "down")
+        at_ns = self._block(name, "down")
         self.links.carrier(name, False)
+        return at_ns
 
-    def link_up(self, a: str, b: str) -> None:
+    def link_up(self, a: str, b: str) -> int:
         """A link that was down works again."""
         name = self._link(a, b)
         self.links.carrier(name, True)
-        self._unblock(name, "down")
+        return self._unblock(name, "down")
 
-    def silence(self, host: str) -> None:
+    def silence(self, host: str) -> int:
         """All that a host sends or is sent vanishes; nobody is told, and no carrier is lost."""
-        self._block(self._only_link(host), "silence")
+        return self._block(self._only_link(host), "silence")
 
-    def unsilence(self, host: str) -> None:
+    def unsilence(self, host: str) -> int:
         """A silenced host is heard again."""
-        self._unblock(self._only_link(host), "silence")
+        return self._unblock(self._only_link(host), "silence")
 
-    def attach(self, device: str, ap: str) -> None:
+    def attach(self, device: str, ap: str) -> int:
         """A device attaches to an access point, besides those that it is attached to."""
-        self.air.attach(device, ap)
+        return self.air.attach(device, ap)
 
-    def detach(self, device: str) -> None:
-        """A device leaves the air."""
-        self.air.detach(device)
+    def detach(self, device: str) -> int:
+        """A device leaves every access point."""
+        return self.air.detach(device)
 
-    def handover(self, device: str, ap: str) -> None:
-        """A device moves to an access point, as its radio says (interruption or overlap)."""
-        self.air.handover(device, ap)
+    def handover(self, device: str, ap: str) -> int:
+        """A device begins to move to an access point, as its radio says (interruption or overlap)."""
+        return self.air.handover(device, ap)
 
     def attachments(self) -> dict[str, str | None]:
-        """The access point that each device is attached to now."""
-        return self.air.attachments()
+        """The access point that each device attached to last, none for a device that is not attached now."""
+        return {d.name: next(reversed(self.air.attached(d.name)), None) for d in self.plan.devices}
+
+    def check(self) -> None:
+        """Raises `RunError` where a process that the network depends on has died."""
+        self.openvswitch.check()
+        self.links.check()
+        if (status := self.air.status) is not None:
+            raise RunError(f"the process of the air has ended with status {status}")
+
+    def pids(self) -> dict[str, int]:
+        """The processes that serve the network, for an account of what they use."""
+        return self.openvswitch.pids | self.links.pids | {"air": self.air.pid}
+
+    def stats(self) -> dict[str, Any]:
+        """What links and air say of themselves: frames, losses, load, scheduling."""
+        return {"links": self.links.stats(), "air": self.air.stats()}
 
     def dump_flows(self, moment: str) -> None:
         """Writes every switch's flow table to the run folder's `flows/MOMENT/SWITCH.txt`."""
@@ -158,7 +178,9 @@ class Network:
             AirDevice(d.name, d.mac, open_tap(d.interface, self._pids[d.name], d.mac), d.radio) for d in plan.devices
         ]
         points = [AirPoint(ap.name, open_tap(ap.interface, None, None)) for ap in plan.access_points]
-        self.air = AirProcess(devices, points, plan.seed, self.markers.fileno(), self._orchestrator, self._logs)
+        orchestrator = (str(plan.management.ipv4_operations), ORCHESTRATOR_PORT)
+        log = self._logs / "air.log"
+        self.air = AirProcess(devices, points, plan.seed, self.markers.fileno(), orchestrator, log)
         for d in plan.devices:
             interfaces.configure_host(self._pids[d.name], interfaces.HostAddresses(d.interface, d.ipv4, d.ipv6))
 
@@ -193,11 +215,10 @@ class Network:
                 return link.name
         raise LabError(f"{host} is not a host with a link")
 
-    def _block(self, name: str, reason: str) -> None:
+    def _block(self, name: str, reason: str) -> int:
         self._blocked[name].add(reason)
-        self.links.carry(name, False)
+        return self.links.carry(name, False)
 
-    def _unblock(self, name: str, reason: str) -> None:
+    def _unblock(self, name: str, reason: str) -> int:
         self._blocked[name].discard(reason)
-        if not self._blocked[name]:
-            self.links.carry(name, True)
+        return self.links.carry(name, not self._blocked[name])

@@ -16,7 +16,6 @@ from mininet.net import Mininet
 from mininet.node import Host, Node, OVSSwitch
 
 from meclab.plan import RADIO_PORT, Plan
-from topologies.machine import Datapath
 
 _FDS_PER_NODE = 8
 
@@ -29,6 +28,17 @@ class LabHost(Host):  # type: ignore[misc]
         if self.shell and self.shell.poll() is None:
             os.killpg(self.shell.pid, signal.SIGKILL)
         self.cleanup()
+
+
+class EnteredHost(LabHost):
+    """A host of a lab that runs already, entered from another process: a further shell in its namespaces."""
+
+    def __init__(self, name: str, pid: int, **params: Any) -> None:
+        self._entered = pid
+        super().__init__(name, inNamespace=False, **params)
+
+    def startShell(self, mnopts: str | None = None) -> None:
+        super().startShell(f"-cda{self._entered}")
 
 
 class LabSwitch(OVSSwitch):  # type: ignore[misc]
@@ -46,6 +56,7 @@ class LabSwitch(OVSSwitch):  # type: ignore[misc]
         self.terminate()
 
     def terminate(self) -> None:
+        """Kills the shell at once, and leaves the switch to Open vSwitch's end."""
         if self.shell and self.shell.poll() is None:
             os.killpg(self.shell.pid, signal.SIGKILL)
         self.cleanup()
@@ -86,10 +97,10 @@ def raise_own_limits(nodes: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
-def describe(net: LabNet, plan: Plan, datapath: Datapath) -> None:
+def describe(net: LabNet, plan: Plan) -> None:
     """Tells Mininet of switches, interfaces and links that exist, so that its prompt and its API know them."""
     for switch in plan.switches:
-        net.addSwitch(switch.name, dpid=f"{switch.dpid:x}", datapath=datapath)
+        net.addSwitch(switch.name, dpid=f"{switch.dpid:x}")
     addresses = {node.name: (node.mac, node.ipv4) for node in plan.nodes}
     for link in plan.links:
         ends = [_interface(net[end.node], end.interface, end.number, *addresses[end.node]) for end in (link.a, link.b)]

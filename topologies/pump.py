@@ -18,7 +18,7 @@ from topologies.tap import MAX_FRAME_BYTES
 
 _BURST = 64
 """Frames read from one descriptor before the others and the clock get their turn."""
-_BUCKET_NS, _BUCKETS = 10_000, 2000
+_BUCKET_NS, _BUCKETS = 10_000, 1000
 _NEVER = 1 << 62
 _TRACKING, _STEP_NS, _MOST_NS = 16, 2000, 300_000
 """A wake-up moves the running cost by this part of the difference and at most by so much, up to so much."""
@@ -58,15 +58,36 @@ class Timer:
             self._settime(*self._arguments)
 
 
+class Lateness:
+    """How long after their instants bursts left, counted in buckets."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * _BUCKETS
+
+    def percentile_us(self, share: float) -> float | None:
+        """The middle of the bucket that holds a percentile; none where nothing was counted."""
+        left = share * sum(self.buckets)
+        if not left:
+            return None
+        index = 0
+        while (left := left - self.buckets[index]) > 0:
+            index += 1
+        return (index + 0.5) * _BUCKET_NS / 1000
+
+    def stats(self) -> dict[str, float | None]:
+        return {"late_p50_us": self.percentile_us(0.5), "late_p99_us": self.percentile_us(0.99)}
+
+
 class Lane:
     """A delay line, the descriptor by which its frames leave, and how late they left."""
 
-    def __init__(self, pump: "Pump", line: DelayLine, fd: int) -> None:
+    def __init__(self, pump: "Pump", line: DelayLine, fd: int, lateness: Lateness | None = None) -> None:
         self.line = line
+        self.lateness = lateness or Lateness()
         self._pump = pump
         self._fd = fd
         self._armed_ns = _NEVER
-        self._late = [0] * _BUCKETS
+        self._late = self.lateness.buckets
 
     def put(self, frames: Sequence[bytes], now_ns: int) -> None:
         """Frames enter the line."""
@@ -89,30 +110,21 @@ class Lane:
                 write(fd, frame)
             except OSError:  # the interface at the other end is down
                 self.line.counters.dropped_down += 1
-        late = (now_ns - due_ns) // _BUCKET_NS
-        self._late[late if late < _BUCKETS else -1] += 1
+        late = (now_ns - due_ns - self._pump.departure_ns) // _BUCKET_NS
+        self._late[min(max(late, 0), _BUCKETS - 1)] += 1
         self._arm()
-
-    def late_us(self, share: float) -> float | None:
-        """A percentile of how long after its instant a burst left; none where none has."""
-        left = share * sum(self._late)
-        if not left:
-            return None
-        index = 0
-        while (left := left - self._late[index]) > 0:
-            index += 1
-        return (index + 0.5) * _BUCKET_NS / 1000
 
     def stats(self) -> dict[str, int | float | None]:
         """The line's counters and its lateness."""
-        return vars(self.line.counters) | {"late_p50_us": self.late_us(0.5), "late_p99_us": self.late_us(0.99)}
+        return {**vars(self.line.counters), **self.lateness.stats()}
 
 
 class Pump:
     """Readers of descriptors and things to do at an instant, in one loop."""
 
     def __init__(self, cost: WakeCost) -> None:
-        self.cost = cost
+        self.departure_ns = cost.departure_ns
+        self._beyond_ns = cost.arrival_ns - cost.departure_ns
         self._epoll = select.epoll()
         self._timer = Timer()
         self._epoll.register(self._timer.fd, select.EPOLLIN)
@@ -121,6 +133,11 @@ class Pump:
         self._agenda: list[tuple[int, int, Callable[[int, int], None]]] = []
         self._entries = 0
         self._running = True
+
+    @property
+    def cost(self) -> WakeCost:
+        """What waking up costs by the latest measurement."""
+        return WakeCost(self.departure_ns + self._beyond_ns, self.departure_ns)
 
     def reader(self, fd: int, take: Take) -> None:
         """`take` gets the frames that come in at a non-blocking descriptor, and when they came."""
@@ -133,7 +150,7 @@ class Pump:
         self._epoll.register(fd, select.EPOLLIN)
 
     def at(self, due_ns: int, act: Callable[[int, int], None]) -> None:
-        """`act` is called with `due_ns` and the present, once that is `due_ns` or later."""
+        """`act` is called with `due_ns` and the instant up to which things are due, the wake-up's cost ahead."""
         self._entries += 1
         heapq.heappush(self._agenda, (due_ns, self._entries, act))
 
@@ -150,7 +167,7 @@ class Pump:
         """Serves until `stop`."""
         clock, poll, agenda, pop = time.monotonic_ns, self._epoll.poll, self._agenda, heapq.heappop
         readers, others, timer = self._readers, self._others, self._timer
-        departure_ns, beyond_ns = self.cost.departure_ns, self.cost.arrival_ns - self.cost.departure_ns
+        departure_ns, beyond_ns = self.departure_ns, self._beyond_ns
         tracked = departure_ns > 0
         now_ns = clock()
         while self._running:
@@ -167,6 +184,7 @@ class Pump:
                 if tracked and now_ns > wake_ns:
                     step_ns = (now_ns - wake_ns - departure_ns) // _TRACKING
                     departure_ns = min(max(departure_ns + min(max(step_ns, -_STEP_NS), _STEP_NS), 1), _MOST_NS)
+                    self.departure_ns = departure_ns
             for fd, _ in events:
                 if (take := readers.get(fd)) is not None:
                     if frames := read_burst(fd):
@@ -180,7 +198,6 @@ class Pump:
                 entry[2](entry[0], due_ns)
             if now_ns > realtime.next_ns:
                 realtime.check(now_ns)
-                self.cost = WakeCost(departure_ns + beyond_ns, departure_ns)
             now_ns = clock()
 
 

@@ -7,6 +7,7 @@ and counts for nothing.
 
 import difflib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,6 +125,12 @@ def enter_command(lab: Lab, pid: int | None, argv: Sequence[str], directory: Pat
     shell = ["sh", "-c", 'cd "$0" 2>/dev/null || cd /; exec "$@"', str(directory or Path.cwd()), *argv]
     node = [] if pid is None else ["nsenter", f"--target={pid}", "--net", "--mount", "--"]
     return ["nsenter", f"--target={first}", "--mount", "--uts", "--ipc", "--net", "--pid", "--", *node, *shell]
+
+
+def prompt_command(lab: Lab) -> list[str]:
+    """The command that runs Mininet's prompt on a lab, on the terminal that it is run from."""
+    prompt = [sys.executable, "-m", "topologies.prompt", str(lab.run_dir)]
+    return enter_command(lab, None, ["env", f"PYTHONPATH={sandbox.PROJECT}", *prompt])
 
 
 def _write(path: Path, content: Mapping[str, object]) -> None:

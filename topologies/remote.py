@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from meclab.errors import LabError, RunError
-from topologies.pump import Pump
 
 _LAST_LINES = 12
 
@@ -116,10 +115,11 @@ class Remote:
 Handler = Callable[..., Any]
 
 
-def serve(pump: Pump, control: int, handlers: dict[str, Handler]) -> None:
-    """The process's side: tells the parent that it is ready, then answers its requests from within the loop.
+def answerer(control: int, handlers: dict[str, Handler], ended: Callable[[], None]) -> Callable[[], None]:
+    """The process's side: what to call when `control` can be read; tells the parent at once that it serves.
 
-    A handler gets the request's arguments by name; `RefusedError` becomes the parent's.
+    A handler gets the request's arguments by name; `RefusedError` becomes the parent's. `ended` is called when
+    the parent has gone.
     """
     sock = socket.socket(fileno=control)
     unread = b""
@@ -135,11 +135,11 @@ def serve(pump: Pump, control: int, handlers: dict[str, Handler]) -> None:
         nonlocal unread
         received = sock.recv(1 << 16)
         if not received:
-            pump.stop()
+            ended()
             return
         *lines, unread = (unread + received).split(b"\n")
         for line in lines:
             sock.sendall(json.dumps(answer(line)).encode() + b"\n")
 
-    pump.watch(control, readable)
     sock.sendall(b"{}\n")
+    return readable

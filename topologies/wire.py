@@ -16,7 +16,7 @@ from topologies import calibration, delayline
 from topologies.delayline import DelayLine, Shape
 from topologies.pump import Lane, Pump
 from topologies.realtime import Realtime, no_collections
-from topologies.remote import RefusedError, Remote, serve
+from topologies.remote import Handler, RefusedError, Remote, answerer
 
 if TYPE_CHECKING:
     from meclab.scenario import LinkShape
@@ -135,10 +135,10 @@ def main() -> None:
     realtime = Realtime()
     pump = Pump(calibration.measure(realtime))
     wires = Wires(pump, config["links"], config["seed"])
-    handlers = {"change": wires.change, "down": wires.down, "up": wires.up}
+    handlers: dict[str, Handler] = {"change": wires.change, "down": wires.down, "up": wires.up}
     handlers["stats"] = lambda: {"process": process_stats(realtime, pump), "links": wires.stats()}
-    serve(pump, config["control"], handlers)
     no_collections()
+    pump.watch(config["control"], answerer(config["control"], handlers, pump.stop))
     pump.run(realtime)
 
 

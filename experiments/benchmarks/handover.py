@@ -65,8 +65,10 @@ def _steering(benchmark: str, what: str, result: RunResult, median_ms: float, p9
     yield at_most(benchmark, f"{what}: steer_ms - rtt_after_ms, median", statistics.median(beyond), median_ms, "ms")
     p95 = expectations.percentile(beyond, 0.95)
     name = f"{what}: steer_ms - rtt_after_ms, p95"
-    yield at_most(benchmark, name, p95, p95_ms, "ms") if p95_ms else Row(
-        benchmark=benchmark, what=name, measured=f"{p95:.3g} ms"
+    yield (
+        at_most(benchmark, name, p95, p95_ms, "ms")
+        if p95_ms
+        else Row(benchmark=benchmark, what=name, measured=f"{p95:.3g} ms")
     )
     yield _trust(benchmark, what, result)
 

@@ -44,7 +44,17 @@ def _namespaces(kind: str) -> frozenset[str]:
 
 
 def _lab_processes() -> Iterator[str]:
-    words = ("ovs", "mininet", "dumpcap", "topologies", "experiments.inside", "controller", "hosts", "unshare", "mnexec")
+    words = (
+        "ovs",
+        "mininet",
+        "dumpcap",
+        "topologies",
+        "experiments.inside",
+        "controller",
+        "hosts",
+        "unshare",
+        "mnexec",
+    )
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
@@ -69,7 +79,15 @@ def _sysctls() -> Iterator[str]:
 
 
 def _files() -> Iterator[str]:
-    for folder in ("/run", "/var/run", "/etc/openvswitch", "/var/lib/openvswitch", "/var/log", "/sys/fs/bpf", "/dev/shm"):
+    for folder in (
+        "/run",
+        "/var/run",
+        "/etc/openvswitch",
+        "/var/lib/openvswitch",
+        "/var/log",
+        "/sys/fs/bpf",
+        "/dev/shm",
+    ):
         for path in Path(folder).rglob("*"):
             yield str(path)
 

@@ -94,8 +94,8 @@ def execute(node: str, command: tuple[str, ...], name: str | None, out: Path) ->
 def cli(name: str | None, out: Path) -> None:
     """Mininet's own prompt in a running lab."""
     lab = registry.find(out, name)
-    signal.signal(signal.SIGINT, lambda *_: control.request(lab.run_dir, "interrupt-cli"))
-    control.request(lab.run_dir, "cli", fds=[0, 1, 2])
+    argv = registry.prompt_command(lab)
+    os.execvp(argv[0], argv)
 
 
 @click.command()

@@ -7,12 +7,13 @@ import numpy as np
 
 from experiments.pcapng import Integers
 from meclab.packets import Marker
-from meclab.plan import Plan
+from meclab.plan import Plan, PlannedLink
 from meclab.quantity import duration_ns, rate_bps
 from meclab.scenario import LinkShape, Radio
 
 Step = tuple[int, int, int, int | None]
 """From when on (ns), delay in ns, jitter in ns, rate in bit/s."""
+Steps = tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Crossing:
     to_interface: str
     kind: str
     """Class of the link, or `radio`."""
-    steps: tuple[Step, ...]
+    steps: Steps
     """What it was configured to be, from when on."""
     shown_after_delay: bool
     """Whether a frame that enters the link is captured only when it leaves the link's queue (netem)."""
@@ -50,21 +51,21 @@ class Crossing:
 
 def crossings(plan: Plan, markers: Sequence[Marker]) -> tuple[Crossing, ...]:
     """Every direction of every link and of every device's air to every access point."""
+    netem = plan.links_kind == "netem"
     found = []
     for link in plan.links:
-        steps = _steps(link.shape, [m for m in markers if m.event == "link" and _is(m, link.a.node, link.b.node)])
+        over_time = steps(link.shape, markers, link)
         for end, other in ((link.a, link.b), (link.b, link.a)):
-            netem = plan.links_kind == "netem"
             found.append(
-                Crossing(link.name, end.node, other.node, end.interface, other.interface, link.kind, steps, netem)
+                Crossing(link.name, end.node, other.node, end.interface, other.interface, link.kind, over_time, netem)
             )
     for device in plan.devices:
+        over_time = steps(device.radio)
         for point in plan.access_points:
-            ends = [(device.name, device.interface), (point.name, point.interface)]
+            name = f"{device.name}-{point.name}"
+            ends = (device.name, device.interface), (point.name, point.interface)
             for (a, a_interface), (b, b_interface) in (ends, ends[::-1]):
-                name = f"{device.name}-{point.name}"
-                steps = _steps(device.radio, [])
-                found.append(Crossing(name, a, b, a_interface, b_interface, "radio", steps, False))
+                found.append(Crossing(name, a, b, a_interface, b_interface, "radio", over_time, False))
     return tuple(found)
 
 
@@ -75,17 +76,21 @@ def node_of_interface(plan: Plan) -> dict[str, str]:
     return nodes | {device.interface: device.name for device in plan.devices}
 
 
-def _is(marker: Marker, a: str, b: str) -> bool:
-    return marker.fields.get("link") in (f"{a}-{b}", f"{b}-{a}")
-
-
-def _steps(shape: LinkShape | Radio, changes: Sequence[Marker]) -> tuple[Step, ...]:
+def steps(shape: LinkShape | Radio, markers: Sequence[Marker] = (), link: PlannedLink | None = None) -> Steps:
+    """What a link was configured to be over time: its shape, and the changes of it among the markers."""
     delay_ns, jitter_ns, rate = shape.delay, shape.jitter, shape.rate
-    steps: list[Step] = [(0, delay_ns, jitter_ns, rate)]
-    for change in changes:
-        fields = change.fields
+    found: list[Step] = [(0, delay_ns, jitter_ns, rate)]
+    for marker in markers:
+        if link is None or not _changes(marker, link):
+            continue
+        fields = marker.fields
         delay_ns = duration_ns(fields["delay"]) if "delay" in fields else delay_ns
         jitter_ns = duration_ns(fields["jitter"]) if "jitter" in fields else jitter_ns
         rate = rate_bps(fields["rate"]) if "rate" in fields else rate
-        steps.append((change.at_ns, delay_ns, jitter_ns, rate))
-    return tuple(steps)
+        found.append((marker.at_ns, delay_ns, jitter_ns, rate))
+    return tuple(found)
+
+
+def _changes(marker: Marker, link: PlannedLink) -> bool:
+    names = (f"{link.a.node}-{link.b.node}", f"{link.b.node}-{link.a.node}")
+    return marker.event == "link" and marker.fields.get("link") in names

@@ -35,12 +35,13 @@ def context(runs: Sequence[Run], paths: Sequence[str]) -> tuple[dict[str, Any], 
         "large": SHOWN_LARGE,
         "rows": rows,
         "pictures": pictures,
+        "pictures_wide": network.is_wide(pictures.topology),
         "delays": network.delays(plan) if plan else "",
         "same_network": network.same([run.plan for run in runs if run.plan]),
         "trust": _trust(runs),
         "noise": [(run.label, run.manifest.seed, run.result.fidelity) for run in measured if run.result],
         "links": [(run.label, run.table("links", LINK_ROWS)) for run in _first_of_each(runs)],
-        "verdicts": [verdict for run in runs for verdict in run.verdicts],
+        "verdicts": [(f"seed {run.manifest.seed}", verdict) for run in runs for verdict in run.verdicts],
         "facts": provenance.facts(runs),
         "filters": wireshark.filters([run.plan for run in runs if run.plan]),
         "runs": [(run, path, run.captures()) for run, path in zip(runs, paths, strict=True)],
@@ -61,7 +62,8 @@ class Pictures:
         self.routes = [
             route
             for number, (label, found) in enumerate(list(shown.items())[:MOST_ROUTES], 1)
-            if found and found[0].plan
+            if found
+            and found[0].plan
             and (route := network.route(found[0].plan, label, f"route-{number}", found[1].result))
         ]
 

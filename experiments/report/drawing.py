@@ -7,6 +7,7 @@ matplotlib, identifiers are hashes of content, and there is no date.
 import io
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -46,6 +47,8 @@ FONTS = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
 _FONT_FAMILY = re.compile(r"font-family: [^;\"]+")
 _FONT_SHORTHAND = re.compile(r"(font: [^;\"]*?\d+(?:\.\d+)?px) [^;\"]+")
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_STYLE_SHEET = re.compile(r"<defs>\s*<style.*?</style>\s*</defs>\s*", re.DOTALL)
+"""matplotlib's, which would hold for the whole page that a figure is part of."""
 _WIDTH = re.compile(r'viewBox="0 0 ([0-9.]+) ')
 _IDENTIFIER = re.compile(r'(\bid="|xlink:href="#|href="#|url\(#)')
 
@@ -84,8 +87,13 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
 
 
+def style() -> AbstractContextManager[None]:
+    """The settings that figures are made, drawn on and saved with."""
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
+
+
 def new(width_in: float, height_in: float) -> Figure:
-    """An empty figure; draw on it inside `matplotlib.rc_context(STYLE)`."""
+    """An empty figure; draw on it inside `style()`."""
     figure = Figure(figsize=(width_in, height_in), facecolor=PAPER)
     FigureCanvasSVG(figure)
     return figure
@@ -95,9 +103,10 @@ def picture(figure: Figure, name: str, description: str) -> Picture:
     """The finished figure."""
     buffer = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    with mpl.rc_context(STYLE):
+    with style():
         figure.savefig(buffer, format="svg", metadata=nothing)
     text = re.sub(r"<!DOCTYPE.*?>\s*", "", buffer.getvalue(), count=1, flags=re.DOTALL)
+    text = _STYLE_SHEET.sub("", text, count=1).replace("<svg ", '<svg style="stroke-linejoin: round" ', 1)
     text = _FONT_FAMILY.sub(f"font-family: {FONTS}", text)
     text = _FONT_SHORTHAND.sub(rf"\1 {FONTS}", text)
     return Picture(name, description, re.sub(r" \n", "\n", text))

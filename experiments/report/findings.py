@@ -7,7 +7,6 @@ from experiments.report import words
 from experiments.report.summary import Row
 from meclab.plan import Plan
 
-
 NOTICED = 0.2
 """A change of RTT of at least this share is told."""
 MUCH = 1.3

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from meclab.plan import Plan, PlannedLink
 
 Point = tuple[float, float]
-SPACING, CLOSE_SPACING = 118.0, 84.0
-"""Least distance of two backbone nodes, in the picture's units; the latter in networks of many nodes."""
-MANY = 12
+Points = NDArray[np.float64]
+SPACING = 118.0
+"""A link of typical delay, in the picture's units; least distance of the edges of a ring."""
+BUSY, PLAIN = 76.0, 32.0
+"""What a backbone node with something standing at it, or without, keeps free around itself."""
 ARM = 62.0
 """From a backbone node to what stands at it."""
 SMALLEST = (440.0, 300.0)
@@ -47,7 +50,7 @@ def place(plan: Plan) -> Layout:
         places = _beside(plan, edges, sides)
     else:
         ring = _ring(edges, between)
-        places = _circle(ring) if ring else _by_delay([*edges, "core"], list(backbone.values()))
+        places = _circle(ring) if ring else _by_delay(plan, [*edges, "core"], list(backbone.values()))
         _arms(plan, places, sides, list(backbone.values()))
     return _framed(places, sides)
 
@@ -97,7 +100,7 @@ def _ring(edges: Sequence[str], between: Sequence[PlannedLink]) -> list[str]:
         return []
     order = [edges[0]]
     while step := [name for name in neighbours[order[-1]] if name not in order]:
-        order.append(step[0] if len(order) > 1 else min(step, key=lambda name: edges.index(name)))
+        order.append(step[0] if len(order) > 1 else min(step, key=edges.index))
     return order if len(order) == len(edges) else []
 
 
@@ -110,7 +113,7 @@ def _circle(ring: Sequence[str]) -> dict[str, Point]:
     return places
 
 
-def _by_delay(names: Sequence[str], links: Sequence[PlannedLink]) -> dict[str, Point]:
+def _by_delay(plan: Plan, names: Sequence[str], links: Sequence[PlannedLink]) -> dict[str, Point]:
     """Stress majorisation over the delays of shortest paths, starting from a circle."""
     index = {name: i for i, name in enumerate(names)}
     delays = sorted(link.shape.delay for link in links)
@@ -130,13 +133,12 @@ def _by_delay(names: Sequence[str], links: Sequence[PlannedLink]) -> dict[str, P
     wide, tall = np.ptp(points, axis=0)
     if tall > wide:
         points = points[:, ::-1]
-    nearest = min(float(np.hypot(*(points[a] - points[b]))) for a, b in combinations(range(len(names)), 2))
-    spacing = CLOSE_SPACING if len(names) > MANY else SPACING
-    points *= min(spacing / max(nearest, 1e-9), 1.7 * spacing)
-    return {name: (float(x), float(y)) for name, (x, y) in zip(names, _apart(points, spacing), strict=True)}
+    room = [BUSY if _attached(plan, name) else PLAIN for name in names]
+    points = _apart(points * SPACING, room)
+    return {name: (float(x), float(y)) for name, (x, y) in zip(names, points, strict=True)}
 
 
-def _majorised(points: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _majorised(points: Points, target: Points) -> Points:
     """The points after `_STEPS` of Guttman's transform with weights of distance to the power -2."""
     count = len(points)
     weight = np.where(target > 0, 1.0 / np.maximum(target, 1e-9) ** 2, 0.0)
@@ -151,17 +153,17 @@ def _majorised(points: np.ndarray, target: np.ndarray) -> np.ndarray:
     return points
 
 
-def _apart(points: np.ndarray, spacing: float) -> np.ndarray:
-    """The points, moved until no two are closer than `spacing`."""
+def _apart(points: Points, room: Sequence[float]) -> Points:
+    """The points, moved until each has the room that it needs, or nearly so."""
     points = points.copy()
     for _ in range(200):
         moved = False
         for a, b in combinations(range(len(points)), 2):
             step = points[b] - points[a]
-            length = float(np.hypot(*step))
-            if length < spacing - 0.5:
+            length, least = float(np.hypot(*step)), room[a] + room[b]
+            if length < least - 0.5:
                 away = step / length if length > 1e-6 else np.array([1.0, 0.0])
-                shift = away * (spacing - length) / 2
+                shift = away * (least - length) / 2
                 points[a] -= shift
                 points[b] += shift
                 moved = True
@@ -170,9 +172,7 @@ def _apart(points: np.ndarray, spacing: float) -> np.ndarray:
     return points
 
 
-def _arms(
-    plan: Plan, places: dict[str, Point], sides: dict[str, Point], backbone: Sequence[PlannedLink]
-) -> None:
+def _arms(plan: Plan, places: dict[str, Point], sides: dict[str, Point], backbone: Sequence[PlannedLink]) -> None:
     """Places what stands at each backbone node in the widest angle that its links leave free."""
     centre = dict(places)
     for name, (x, y) in centre.items():

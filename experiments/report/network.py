@@ -10,6 +10,10 @@ from experiments.results import HandoverResult
 from meclab.plan import Plan
 
 
+WIDE = 720.0
+"""Pictures of networks wider than this, in their own units, take the page's whole width."""
+
+
 @dataclass(frozen=True)
 class Route:
     """One method's ways, drawn and in words."""
@@ -24,6 +28,11 @@ class Route:
 def whole(plan: Plan) -> Picture:
     """The network with its delays and devices."""
     return topology.picture(plan, "topology", f"Network of the scenario {plan.scenario}: sites, core, cloud")
+
+
+def is_wide(picture: Picture | None) -> bool:
+    """Whether a network is too wide for two pictures beside each other."""
+    return picture is not None and picture.width > WIDE
 
 
 def delays(plan: Plan) -> str:

@@ -19,9 +19,12 @@ def facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
         ("command", "; ".join(dict.fromkeys(_command(manifest.command) for manifest in manifests if manifest.command))),
         ("seed", ", ".join(map(str, seeds[:20])) + (f" and {len(seeds) - 20} more" if len(seeds) > 20 else "")),
         ("links", each(_links)),
-        ("data plane", each(lambda m: " ".join(filter(None, (m.dataplane, m.datapath and f"({m.datapath} datapath)"))))),
+        (
+            "data plane",
+            each(_dataplane),
+        ),
         ("address family", each(lambda m: m.family)),
-        ("machine", each(lambda m: ", ".join(filter(None, (m.kernel, m.cores and f"{m.cores} cores"))))),  # type: ignore[arg-type]
+        ("machine", each(_machine)),
         ("versions", _versions(manifests)),
         ("started", _period(manifest.started_at for manifest in manifests)),
         ("start-up", _startup(manifests)),
@@ -33,10 +36,21 @@ def _command(command: Sequence[str]) -> str:
     return shlex.join(command)
 
 
+def _dataplane(manifest: Manifest) -> str:
+    return f"{manifest.dataplane} ({manifest.datapath} datapath)" if manifest.datapath else manifest.dataplane
+
+
+def _machine(manifest: Manifest) -> str:
+    cores = f"{manifest.cores} cores" if manifest.cores else ""
+    return ", ".join(part for part in (manifest.kernel, cores) if part)
+
+
 def _links(manifest: Manifest) -> str:
     said = manifest.links
     if manifest.links == "wire":
-        said += " (user space, with real-time priority)" if manifest.realtime else " (user space, no real-time priority)"
+        said += (
+            " (user space, with real-time priority)" if manifest.realtime else " (user space, no real-time priority)"
+        )
     return said if manifest.links_seeded else f"{said}, impairments not seeded"
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from experiments.report.windows import LONGEST_MS, Reply, Request, Window
 from experiments.results import HandoverResult, Manifest, RunResult, read_manifest
@@ -61,8 +63,6 @@ class Run:
 
     @cached_property
     def scenario(self) -> Scenario | None:
-        from ruamel.yaml import YAML, YAMLError
-
         try:
             return Scenario.model_validate(YAML(typ="safe").load(self.folder / "scenario.yaml"))
         except (OSError, YAMLError, ValidationError):
@@ -94,9 +94,7 @@ class Run:
         for number, result in enumerate(self.handovers, 1):
             t0, detach, decision = rows[number - 1] if number <= len(rows) else ("", "", "")
             t0_ns = int(t0) if t0 else None
-            found.append(
-                Window(number, result, t0_ns, _since(detach, t0_ns), _since(decision, t0_ns), (), (), ())
-            )
+            found.append(Window(number, result, t0_ns, _since(detach, t0_ns), _since(decision, t0_ns), (), (), ()))
         return tuple(found)
 
     def filled(self, window: Window) -> Window:

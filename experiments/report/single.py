@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from experiments.report import findings, flows, network, provenance, strips, summary, timelines, windows, wireshark, words
+from experiments.report import (
+    findings,
+    flows,
+    network,
+    provenance,
+    strips,
+    summary,
+    timelines,
+    windows,
+    wireshark,
+    words,
+)
 from experiments.report.drawing import Picture
 from experiments.report.run import Run
 from experiments.report.summary import COLUMNS, SHOWN_LARGE
@@ -50,9 +61,11 @@ def context(run: Run) -> tuple[dict[str, Any], list[Picture]]:
         "timelines": timeline,
         "strips": strip,
         "topology": whole,
+        "pictures_wide": network.is_wide(whole),
         "delays": network.delays(run.plan) if run.plan else "",
         "route": route,
         "tables": tables,
+        "verdicts": [("", verdict) for verdict in run.verdicts],
         "changes": flows.changes(run.folder),
         "facts": provenance.facts([run]),
         "filters": wireshark.filters([run.plan] if run.plan else []),
@@ -65,7 +78,7 @@ def _panel(window: windows.Window) -> Panel:
     result = window.result
     steer = f"steer {words.number(result.steer_ms)} ms" if result.steer_ms is not None else "never steered"
     note = f"{steer} · gap {words.number(result.gap_ms)} ms · interruption {words.number(result.interruption_ms)} ms"
-    return Panel(f"{window.number}  {_what(result)}", note, window)
+    return Panel(f"{window.number}. {_what(result)}", note, window)
 
 
 def _what(result: HandoverResult) -> str:
@@ -87,7 +100,7 @@ def _sections(values: dict[str, Any]) -> list[tuple[str, str]]:
         ("timelines", "Timelines", values["timelines"]),
         ("network", "Network", values["topology"]),
         ("trust", "Fidelity", True),
-        ("expectations", "Expectations", values["run"].verdicts),
+        ("expectations", "Expectations", values["verdicts"]),
         ("events", "Events", values["tables"]["events"]),
         ("signalling", "Signalling", values["tables"]["signalling"]),
         ("flows", "Flow tables", values["changes"]),

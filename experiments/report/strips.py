@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-import matplotlib as mpl
+from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from experiments.report import drawing, palette
@@ -20,7 +20,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 def picture(rows: Sequence[Row], name: str, description: str) -> Picture:
     """One panel for each metric of `SHOWN_LARGE`, one line in it for each row."""
     columns = [column for column in COLUMNS if column.metric in SHOWN_LARGE]
-    with mpl.rc_context(drawing.STYLE):
+    with drawing.style():
         longest = max((len(row.label) for row in rows), default=0)
         left_in = min(max(LEFT_IN, 0.075 * longest + 0.2), 3.2)
         height_in = HEAD_IN + ROW_IN * max(len(rows), 1) + FOOT_IN
@@ -59,11 +59,11 @@ def _scale(axes: Axes, known: Sequence[float]) -> None:
     if high / low > LOGARITHMIC_FROM:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.6, high * 4)
-        axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     else:
         axes.set_xlim(0, high * 1.32)
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _median(axes: Axes, column: Column, row: Row, line: int, missing: int) -> None:
@@ -71,8 +71,15 @@ def _median(axes: Axes, column: Column, row: Row, line: int, missing: int) -> No
     if cell.median is None:
         words = "never" if missing else "no handover"
         where = axes.get_xlim()[0]
-        axes.annotate(words, (where, line), xytext=(6, 0), textcoords="offset points", va="center_baseline",
-                      color=palette.MUTED, fontstyle="italic")
+        axes.annotate(
+            words,
+            (where, line),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            color=palette.MUTED,
+            fontstyle="italic",
+        )
         return
     drawing.segments(axes, [(cell.median, line - 0.28)], [(cell.median, line + 0.28)], palette.INK, 1.8)
     furthest = max(float(value) for value in (getattr(h, column.metric) for h in row.handovers) if value is not None)

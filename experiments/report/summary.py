@@ -31,7 +31,7 @@ COLUMNS = (
     Column("gap_ms", "gap", "ms", "last probe reply before the detach to the first after it"),
     Column("interruption_ms", "interruption", "ms", "longest time without a completed session request"),
     Column("rtt_before_ms", "RTT before", "ms", "median probe RTT before the detach"),
-    Column("detour_rtt_ms", "RTT detour", "ms", "median probe RTT from another host than the decided one, after attach"),
+    Column("detour_rtt_ms", "RTT detour", "ms", "median probe RTT after attach, from another host than the decided"),
     Column("rtt_after_ms", "RTT after", "ms", "median probe RTT from the host that serves in the end"),
     Column("lost", "lost", "probes", "probes that never got a reply", 0),
     Column("resets", "resets", "conn.", "session connections broken by network or server", 0),
@@ -150,7 +150,9 @@ def method_label(result: RunResult) -> str:
 
 
 def _described(result: RunResult, parameters: dict[str, str]) -> dict[str, str | None]:
-    own = {key: str(getattr(result, key)) for key in ("scenario", "dataplane", "links", "family")}
+    own: dict[str, str | None] = {
+        key: str(getattr(result, key)) for key in ("scenario", "dataplane", "links", "family")
+    }
     return own | parameters
 
 

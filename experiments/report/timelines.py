@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
+from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from experiments.report import drawing, palette
@@ -42,7 +42,7 @@ class Instant:
 
 def picture(panels: Sequence[Panel], name: str, description: str) -> Picture:
     """Panels one below the other, with one scale of time and one of RTT for all."""
-    with mpl.rc_context(drawing.STYLE):
+    with drawing.style():
         pitch_in = TITLE_IN + PANEL_IN + GAP_IN + STRIP_IN
         height_in = HEAD_IN + len(panels) * pitch_in + FOOT_IN
         figure = drawing.new(WIDTH_IN, height_in)
@@ -82,7 +82,7 @@ def _replies(axes: Axes, panel: Panel, colours: Mapping[str, str], top_ms: float
     """RTT of each probe as a dot at the time of its reply; who serves as a band above."""
     start, end = axes.get_xlim()
     axes.set_ylim(0, top_ms)
-    axes.yaxis.set_major_locator(mpl.ticker.MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_locator(ticker.MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.grid(axis="y")
     axes.set_ylabel("RTT, ms")
     axes.tick_params(labelbottom=False, bottom=False)
@@ -94,8 +94,8 @@ def _replies(axes: Axes, panel: Panel, colours: Mapping[str, str], top_ms: float
         points = [(reply.at_ms, reply.rtt_ms) for reply in inside if reply.host == host]
         drawing.dots(axes, points, colours[host], 3.0 if len(inside) < 300 else 1.8)
     if not inside:
-        where = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-        axes.text(0.5, 0.45, "no probe was answered in this time", color=palette.MUTED, **where)
+        words = "no probe was answered in this time"
+        axes.text(0.5, 0.45, words, color=palette.MUTED, transform=axes.transAxes, ha="center", va="center")
     low, high = 0.86 * top_ms, top_ms
     for band in bands(inside):
         left, right = max(band.start_ms, start), min(band.end_ms, end)
@@ -141,7 +141,10 @@ def _instants(above: Axes, below: Axes, window: Window, named: bool) -> None:
     per_ms = (WIDTH_IN - LEFT_IN - RIGHT_IN) * 72 / (end - start)
     texts = [instant.text for instant in instants]
     for instant, text, (right, level) in zip(
-        instants, texts, _placed([(i.at_ms * per_ms, len(t)) for i, t in zip(instants, texts, strict=True)]), strict=True
+        instants,
+        texts,
+        _placed([(i.at_ms * per_ms, len(t)) for i, t in zip(instants, texts, strict=True)]),
+        strict=True,
     ):
         above.annotate(
             text,
@@ -155,8 +158,15 @@ def _instants(above: Axes, below: Axes, window: Window, named: bool) -> None:
             arrowprops=None,
         )
         length = 1.0 + (26 + 10 * level) / (PANEL_IN * 72)
-        above.plot([instant.at_ms] * 2, [1.0, length], transform=above.get_xaxis_transform(), clip_on=False,
-                   color=instant.colour, linestyle=instant.style, linewidth=1.0)
+        above.plot(
+            [instant.at_ms] * 2,
+            [1.0, length],
+            transform=above.get_xaxis_transform(),
+            clip_on=False,
+            color=instant.colour,
+            linestyle=instant.style,
+            linewidth=1.0,
+        )
 
 
 def _named_instants(window: Window) -> list[Instant]:

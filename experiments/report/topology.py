@@ -109,7 +109,9 @@ def _beside(placed: Layout, name: str, text: str, away: float) -> Text:
     (x, y), (dx, dy) = placed.places[name], placed.sides.get(name, (0.0, 1.0))
     if abs(dx) < 0.5:
         return Text(x, round(y + (away + 11 if dy > 0 else -away - 3), 1), text)
-    return Text(round(x + math.copysign(away + 2, dx), 1), round(y + 4 + 16 * dy, 1), text, "start" if dx > 0 else "end")
+    return Text(
+        round(x + math.copysign(away + 2, dx), 1), round(y + 4 + 16 * dy, 1), text, "start" if dx > 0 else "end"
+    )
 
 
 def _groups(plan: Plan, placed: Layout, ways: Sequence[Way], devices: Sequence[str]) -> list[Group]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from experiments.results import HandoverResult
@@ -82,7 +83,7 @@ def bands(replies: Sequence[Reply]) -> tuple[Band, ...]:
     """Who served when, from the replies in order of time."""
     if not replies:
         return ()
-    steps = [late.at_ms - early.at_ms for early, late in zip(replies, replies[1:], strict=False)]
+    steps = [late.at_ms - early.at_ms for early, late in pairwise(replies)]
     step_ms = median(steps) if steps else 1.0
     found: list[Band] = []
     host, start, last = replies[0].host, replies[0].at_ms, replies[0].at_ms

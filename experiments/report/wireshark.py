@@ -26,7 +26,10 @@ def filters(plans: Sequence[Plan]) -> tuple[Filter, ...]:
     vip = any(plan.method.name == "vip" for plan in plans)
     whose = "the virtual address" if vip and len(servers) == 1 else "the servers' addresses"
     return (
-        Filter("instants of the run: attach, detach, decision (the packet comment says which)", f"udp.port == {MARKER_PORT}"),
+        Filter(
+            "instants of the run: attach, detach, decision (the packet comment says which)",
+            f"udp.port == {MARKER_PORT}",
+        ),
         Filter(f"application traffic, by {whose}", " || ".join(list(servers)[:4]) or f"udp.port == {PROBE_PORT}"),
         Filter("rules that the controller sends to the switches (OpenFlow FLOW_MOD)", "openflow_v4.type == 14"),
     )

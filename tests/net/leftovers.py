@@ -45,7 +45,15 @@ node = subprocess.Popen(["unshare", "--net", "--mount", sys.executable, "-c", or
 (run_dir / "ready").write_text("yes")
 END
 """
-VOLATILE = {"ns_last_pid", "random", "pty", "nf_conntrack_count", "perf_event_max_sample_rate", "cad_pid", "sched_domain"}
+VOLATILE = {
+    "ns_last_pid",
+    "random",
+    "pty",
+    "nf_conntrack_count",
+    "perf_event_max_sample_rate",
+    "cad_pid",
+    "sched_domain",
+}
 FOLDERS = ("/tmp", "/run", "/var/log", "/var/lib/openvswitch", "/etc/openvswitch", "/dev/shm", "/sys/fs/bpf", "/mnt")
 
 

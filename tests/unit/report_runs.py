@@ -37,7 +37,7 @@ def write_run(
     (folder / "scenario.yaml").write_text(scenario.model_dump_json(by_alias=True))
     for name in ("merged", "ue1", "mec1", "ops"):
         (folder / "captures" / f"{name}.pcapng").write_bytes(bytes(2048))
-    rule = "cookie=0x3000000000000001, duration={}s, table=0, n_packets={}, priority=200,ip,nw_src=10.45.0.1 actions=output:2\n"
+    rule = "cookie=0x3000000000000001, duration={}s, table=0, n_packets={}, priority=200,ip actions=output:2\n"
     (folder / "flows" / "before" / "edge1.txt").write_text(rule.format(1.5, 10))
     (folder / "flows" / "after" / "edge1.txt").write_text("")
     (folder / "flows" / "after" / "edge2.txt").write_text(rule.format(2.5, 99))
@@ -59,7 +59,9 @@ def write_run(
         run_dir=str(folder),
     )
     manifest = Manifest(
-        **result.model_dump(include={"scenario", "method", "variant", "dataplane", "links", "family", "seed", "status"}),
+        **result.model_dump(
+            include={"scenario", "method", "variant", "dataplane", "links", "family", "seed", "status"}
+        ),
         reasons=("edge1's Open vSwitch ended with status -9",) if status == "incomplete" else (),
         started_at="2024-05-04T10:00:00Z",
         startup_s=2.4,
@@ -156,12 +158,14 @@ def _write_tables(folder: Path, results: Sequence[HandoverResult], method: Metho
             host, rtt = (before, result.rtt_before_ms) if n < 0 else (result.served_by, result.rtt_after_ms)
             answered = not -30 - (rtt or 0) <= (sent - t0) / MS < 2
             at = sent + round(((rtt or 7) + rng.expovariate(5)) * MS) if answered and host else ""
-            probes.append({"device": "ue1", "sequence": n, "sent_ns": sent, "replied_ns": at, "host": host if at else ""})
+            probes.append(
+                {"device": "ue1", "sequence": n, "sent_ns": sent, "replied_ns": at, "host": host if at else ""}
+            )
         for n in range(-10, 10):
             sent = t0 + n * 50 * MS - 20 * MS
             crosses = -60 * MS < sent - t0 < 0
             host = before if sent < t0 - 60 * MS else result.served_by
-            done = sent + round((result.interruption_ms if crosses else result.rtt_after_ms or 7) * MS)
+            done = sent + round(((result.interruption_ms if crosses else result.rtt_after_ms) or 7) * MS)
             requests.append({"device": "ue1", "number": n, "sent_ns": sent, "done_ns": done, "host": host or ""})
     _table(folder / "probes.csv", probes)
     _table(folder / "requests.csv", requests)
@@ -172,12 +176,16 @@ def _write_tables(folder: Path, results: Sequence[HandoverResult], method: Metho
         folder / "links.csv",
         [{"link": "edge1-core", "configured_ms": "4.000", "measured_p50_ms": "4.021", "error_p99_ms": "0.210"}],
     )
-    _table(folder / "signalling.csv", [{"at_ns": t0s[0] if t0s else START_NS, "message": "FLOW_MOD", "size_bytes": 144}])
+    _table(
+        folder / "signalling.csv", [{"at_ns": t0s[0] if t0s else START_NS, "message": "FLOW_MOD", "size_bytes": 144}]
+    )
 
 
 def _table(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     rows = list(rows)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["device", "t0_ns", "detach_ns", "decision_ns"])
+        writer = csv.DictWriter(
+            file, fieldnames=list(rows[0]) if rows else ["device", "t0_ns", "detach_ns", "decision_ns"]
+        )
         writer.writeheader()
         writer.writerows(rows)

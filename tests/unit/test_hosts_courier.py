@@ -151,6 +151,32 @@ def test_one_refused_device_does_not_cost_the_others_their_rules() -> None:
     asyncio.run(run())
 
 
+def test_a_newer_decision_never_overtakes_one_that_is_sent_device_by_device() -> None:
+    async def run() -> None:
+        controller, audit = Controller(), Audit()
+        courier = Courier(VIP, controller, lambda: 9)
+        entries = [entry(audit, "ue1", "mec1"), entry(audit, "ue2", "mec1")]
+
+        def reply(number: int, _: Transaction) -> Reply:
+            if number == 1:
+                return Response(409, body=b"not both")
+            if number == 2:
+                entries.append(entry(audit, "ue2", "mec2"))
+                courier.take(entries[2:])
+                return ConnectionRefusedError("no")
+            return OK
+
+        controller._reply = reply
+        courier.take(entries[:2])
+        await settled(courier, entries)
+        assert [transaction.serve["ue2"] for transaction in controller.told[1:] if "ue2" in transaction.serve] == [
+            "mec1",
+            "mec2",
+        ]
+
+    asyncio.run(run())
+
+
 def test_a_method_that_carries_no_decision_tells_only_attaches() -> None:
     async def run() -> None:
         controller, audit = Controller(), Audit()

@@ -14,16 +14,20 @@ def merge(run_dir: Path) -> Path:
     """Writes `captures/merged.pcapng` out of the run's other captures; raises `RunError` with the tool's words."""
     folder = run_dir / "captures"
     parts = sorted(path for path in folder.glob("*.pcapng") if path.stem != MERGED)
-    merged = folder / f"{MERGED}.pcapng"
-    steps = [merged.with_suffix(".1.tmp"), merged.with_suffix(".2.tmp")]
+    if not parts:
+        raise RunError("there are no captures to merge")
+    merged, joined, ordered = (folder / f"{MERGED}.{end}" for end in ("pcapng", "joined", "ordered"))
     try:
-        _run("mergecap", "-w", str(steps[0]), *map(str, parts))
-        _run("reordercap", "-n", str(steps[0]), str(steps[1]))
-        ordered = steps[1] if steps[1].exists() else steps[0]
+        _run("mergecap", "-w", str(joined), *map(str, parts))
+        _run("reordercap", str(joined), str(ordered))
+        joined.unlink()
         _run("editcap", *_comments(ordered), str(ordered), str(merged))
+    except RunError:
+        merged.unlink(missing_ok=True)
+        raise
     finally:
-        for step in steps:
-            step.unlink(missing_ok=True)
+        joined.unlink(missing_ok=True)
+        ordered.unlink(missing_ok=True)
     return merged
 
 

@@ -1,0 +1,161 @@
+"""What the network is told to do: who is attached where, who serves whom, what breaks out, what is pinned.
+
+Pure: a transaction gives new intents or an `IntentError`, and never changes the old ones.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv6Address
+
+from meclab.check import nearest
+from meclab.errors import LabError
+from meclab.messages import BreakoutIntent, Transaction
+from meclab.plan import Breakout, Plan
+
+Address = IPv4Address | IPv6Address
+
+
+class IntentError(LabError):
+    """Intents that cannot be: `status` is the HTTP status of the refusal."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A TCP connection of a device to the virtual address."""
+
+    device: str
+    source: Address
+    source_port: int
+    destination: Address
+    destination_port: int
+
+
+@dataclass(frozen=True)
+class Intents:
+    """Everything that is wanted of the network at one moment."""
+
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    """Device to access point."""
+    serving: Mapping[str, str] = field(default_factory=dict)
+    """Device to the MEC host that serves the virtual address to it."""
+    breakouts: frozenset[Breakout] = frozenset()
+    pins: Mapping[Connection, str] = field(default_factory=dict)
+    """Connection to the MEC host that it stays with."""
+
+    def pins_of(self, device: str) -> dict[Connection, str]:
+        return {connection: host for connection, host in self.pins.items() if connection.device == device}
+
+
+class Network:
+    """The names of a plan that intents may use, and which edge each access point and host belongs to."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.devices = {device.name: device for device in plan.devices}
+        self.hosts = {node.name: node for node in plan.mec_hosts}
+        self.edges = {node.name for node in plan.by_role("edge")}
+        aps = {ap.name for ap in plan.access_points}
+        ends = [(link.a.node, link.b.node) for link in plan.links]
+        joined = ends + [(b, a) for a, b in ends]
+        self.edge_of_ap = {a: b for a, b in joined if a in aps and b in self.edges}
+        self.edge_of_host = {a: b for a, b in joined if a in self.hosts and b in self.edges}
+
+        self.hops = {ap: self._hops(ap) for ap in aps}
+        """Access point to switch to number of links between, along the forwarding paths."""
+
+    def _hops(self, ap: str) -> dict[str, int]:
+        peers = {}
+        for link in self.plan.links:
+            for end, other in ((link.a, link.b), (link.b, link.a)):
+                peers[end.node, end.number] = other.node
+        found = {ap: 0}
+        for switch in self.plan.towards:
+            node, passed = switch, 0
+            while node != ap:
+                node, passed = peers[node, self.plan.towards[node][ap]], passed + 1
+            found[switch] = passed
+        return found
+
+    def initial(self) -> Intents:
+        """The intents that the plan starts with: its breakouts."""
+        return Intents(breakouts=frozenset(self.plan.breakouts))
+
+    def change(self, intents: Intents, transaction: Transaction) -> Intents:
+        """The intents after a transaction; raises `IntentError` and changes nothing where any part cannot be."""
+        for device, ap in transaction.attach.items():
+            self._known("device", device, self.devices)
+            self._known("access point", ap, self.edge_of_ap)
+        serving = dict(intents.serving)
+        for device, host in transaction.serve.items():
+            self._known("device", device, self.devices)
+            if host is None:
+                serving.pop(device, None)
+                continue
+            self._known("MEC host", host, self.hosts)
+            serving[device] = host
+        return replace(
+            intents,
+            attachments={**intents.attachments, **transaction.attach},
+            serving=serving,
+            breakouts=self._breakouts(intents.breakouts, transaction),
+        )
+
+    def _breakouts(self, current: frozenset[Breakout], transaction: Transaction) -> frozenset[Breakout]:
+        added = {self._breakout(intent) for intent in transaction.breakout}
+        removed = {self._breakout(intent) for intent in transaction.remove_breakout}
+        if both := added & removed:
+            named = next(iter(both))
+            raise IntentError(409, f"breakout of {named.prefix} at {named.edge} is both added and removed")
+        for breakout in removed - current:
+            raise IntentError(404, f"no breakout of {breakout.prefix} at {breakout.edge}")
+        return (current | added) - removed
+
+    def _breakout(self, intent: BreakoutIntent) -> Breakout:
+        self._known("edge", intent.edge, self.edges)
+        breakout = Breakout(edge=intent.edge, prefix=intent.prefix)
+        if self.breakout_host(breakout) is None:
+            local = [name for name, edge in self.edge_of_host.items() if edge == intent.edge]
+            has = f"it has {', '.join(local)} and the virtual address" if local else "it has no MEC host"
+            raise IntentError(422, f"{intent.prefix} cannot break out at {intent.edge}: {has}")
+        return breakout
+
+    def is_vip(self, breakout: Breakout) -> bool:
+        """Whether a breakout is of the virtual address."""
+        return breakout.prefix.prefixlen == breakout.prefix.max_prefixlen and breakout.prefix.network_address in (
+            self.plan.vip_ipv4,
+            self.plan.vip_ipv6,
+        )
+
+    def breakout_host(self, breakout: Breakout) -> str | None:
+        """The local host whose address lies in a breakout's prefix; for the virtual address any local host."""
+        for name, edge in self.edge_of_host.items():
+            node = self.hosts[name]
+            address = node.ipv4 if breakout.prefix.version == 4 else node.ipv6
+            if edge == breakout.edge and (
+                self.is_vip(breakout) or (address is not None and address in breakout.prefix)
+            ):
+                return name
+        return None
+
+    def edge_of_device(self, intents: Intents, device: str) -> str | None:
+        """The edge that a device is attached behind; none before its first attach."""
+        ap = intents.attachments.get(device)
+        return None if ap is None else self.edge_of_ap[ap]
+
+    def connection(self, source: Address, source_port: int, destination: Address, port: int) -> Connection | None:
+        """The connection of a device to the virtual address; none for anything else."""
+        if destination not in (self.plan.vip_ipv4, self.plan.vip_ipv6):
+            return None
+        for device in self.devices.values():
+            if source in (device.ipv4, device.ipv6):
+                return Connection(device.name, source, source_port, destination, port)
+        return None
+
+    @staticmethod
+    def _known(what: str, name: str, valid: Iterable[str]) -> None:
+        if name not in valid:
+            raise IntentError(404, f"no {what} {name!r}; expected {nearest(name, valid)}")

@@ -1,0 +1,167 @@
+"""The northbound interface: intents over HTTP, JSON both ways.
+
+| request | what it does |
+|---|---|
+| `GET /v1/health` | which switches are expected, connected and ready |
+| `GET /v1/intents` | everything that is wanted now |
+| `POST /v1/transactions` | changes intents together (`meclab.messages.Transaction`) |
+| `PUT /v1/attachments/{device}` `{"ap": …}` | a device is attached |
+| `PUT /v1/serving/{device}` `{"host": …}`, `DELETE` | who serves the virtual address to a device |
+| `PUT /v1/breakouts/{edge}/{prefix}`, `DELETE` | local breakout |
+| `GET /v1/flows` | pinned connections |
+
+400 for a body that is not understood, 404 for unknown names, 405 and 404 for unknown requests, 409 for intents that
+contradict each other, 422 for intents that the network cannot have. Every refusal says why in `detail`.
+"""
+
+import json
+import logging
+import socket
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from pydantic import ValidationError
+
+from controller.coordinator import Coordinator
+from controller.intents import IntentError
+from meclab.messages import BreakoutIntent, Transaction
+
+log = logging.getLogger(__name__)
+_BODY_BYTES = 1 << 20
+
+Answer = Callable[[list[str], Any], Any]
+
+
+class Northbound:
+    """The requests, without HTTP: method and path to an answer."""
+
+    def __init__(self, coordinator: Coordinator) -> None:
+        self._coordinator = coordinator
+        self._routes: dict[tuple[str, str], tuple[int, Answer]] = {
+            ("GET", "health"): (0, lambda _path, _body: self.health()),
+            ("GET", "intents"): (0, lambda _path, _body: self.intents()),
+            ("GET", "flows"): (0, lambda _path, _body: self.flows()),
+            ("POST", "transactions"): (0, lambda _path, body: self._transact(body)),
+            ("PUT", "attachments"): (1, lambda path, body: self._transact({"attach": {path[0]: _field(body, "ap")}})),
+            ("PUT", "serving"): (1, lambda path, body: self._transact({"serve": {path[0]: _field(body, "host")}})),
+            ("DELETE", "serving"): (1, lambda path, _body: self._transact({"serve": {path[0]: None}})),
+            ("PUT", "breakouts"): (3, lambda path, _body: self._transact({"breakout": [_breakout(path)]})),
+            ("DELETE", "breakouts"): (3, lambda path, _body: self._transact({"remove_breakout": [_breakout(path)]})),
+        }
+
+    def answer(self, method: str, target: str, body: Any) -> Any:
+        """The answer to a request; raises `IntentError` with the status of a refusal."""
+        version, _, rest = target.partition("?")[0].strip("/").partition("/")
+        name, *path = rest.split("/")
+        methods = sorted(known for known, resource in self._routes if resource == name)
+        if version != "v1" or not methods:
+            raise IntentError(404, f"no resource {target}; there are {', '.join(sorted({r for _, r in self._routes}))}")
+        if (method, name) not in self._routes:
+            raise IntentError(405, f"{method} is not for {name}; it has {', '.join(methods)}")
+        depth, function = self._routes[method, name]
+        if len(path) != depth:
+            raise IntentError(404, f"{method} {target} has {len(path)} names after {name}; expected {depth}")
+        return function(path, body)
+
+    def health(self) -> dict[str, Any]:
+        expected = sorted(self._coordinator.expected.values())
+        switches = self._coordinator.switches
+        state = {name: "ready" if name in switches.ready else "connected" if name in switches.names else "absent"
+                 for name in expected}  # fmt: skip
+        return {"ready": set(expected) <= switches.ready, "switches": state}
+
+    def intents(self) -> dict[str, Any]:
+        intents = self._coordinator.intents
+        breakouts = sorted(intents.breakouts, key=lambda breakout: (breakout.edge, str(breakout.prefix)))
+        return {
+            "attachments": dict(intents.attachments),
+            "serving": dict(intents.serving),
+            "breakouts": [breakout.model_dump(mode="json") for breakout in breakouts],
+        }
+
+    def flows(self) -> dict[str, Any]:
+        pins = self._coordinator.intents.pins
+        return {
+            "pinned": [
+                {
+                    "device": connection.device,
+                    "source": f"{connection.source} {connection.source_port}",
+                    "destination": f"{connection.destination} {connection.destination_port}",
+                    "host": host,
+                }
+                for connection, host in pins.items()
+            ]
+        }
+
+    def _transact(self, content: Any) -> dict[str, Any]:
+        try:
+            wanted = Transaction.model_validate(content)
+        except ValidationError as error:
+            problems = [f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()]
+            raise IntentError(400, "; ".join(problems)) from error
+        return self._coordinator.transact(wanted).model_dump(mode="json")
+
+
+def _field(body: Any, name: str) -> Any:
+    if not isinstance(body, dict) or set(body) != {name}:
+        raise IntentError(400, f'found {json.dumps(body)}; expected {{"{name}": …}}')
+    return body[name]
+
+
+def _breakout(path: list[str]) -> dict[str, str]:
+    """`/v1/breakouts/{edge}/{address}/{length}`: the prefix's own slash is one of the path."""
+    content = {"edge": path[0], "prefix": f"{path[1]}/{path[2]}"}
+    try:
+        return BreakoutIntent.model_validate(content).model_dump(mode="json")
+    except ValidationError as error:
+        raise IntentError(400, f"found breakout {content}; expected an edge and a prefix") from error
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """HTTP/1.1 with connections kept alive, one message per segment."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    northbound: Northbound
+
+    def _serve(self) -> None:
+        try:
+            status, content = 200, self.northbound.answer(self.command, self.path, self._body())
+        except IntentError as error:
+            status, content = error.status, {"detail": str(error)}
+        data = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+        self.wfile.flush()
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
+
+    def _body(self) -> Any:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > _BODY_BYTES:
+            raise IntentError(413, f"a body of {length} bytes; at most {_BODY_BYTES}")
+        data = self.rfile.read(length)
+        try:
+            return json.loads(data) if data else None
+        except ValueError as error:
+            raise IntentError(400, f"the body is not JSON: {error}") from error
+
+    def log_message(self, format: str, *args: Any) -> None:
+        log.info("%s " + format, self.address_string(), *args)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    address_family = socket.AF_INET
+
+
+def serve(coordinator: Coordinator, address: str, port: int) -> ThreadingHTTPServer:
+    """A server of the interface, bound and listening; `serve_forever` serves."""
+    handler = type("Handler", (_Handler,), {"northbound": Northbound(coordinator)})
+    return _Server((address, port), handler)

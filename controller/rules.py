@@ -1,0 +1,263 @@
+"""Intents as flow rules, neutral of any data plane.
+
+The pipeline of an edge or core switch:
+
+| table | name | what it decides |
+|---|---|---|
+| 0 | intercept | ARP and ND for the gateway are answered, frames for it routed, others forwarded |
+| 1 | steer | virtual address: pinned connections, then the device's serving host |
+| 2 | route | local breakout, else to the anchor; at the anchor every host |
+| 3 | devices | which device's MAC belongs to the destination address |
+| 4 | forward | out of which port the destination MAC is |
+
+An access point has table 0 alone: radio to uplink, uplink to radio.
+
+Rules come by subject (a switch, a host, a device, a breakout), so that a change computes only what it touches.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from controller.intents import Connection, Intents, Network
+from meclab.addressing import ANCHOR_MAC, GATEWAY_IPV4, GATEWAY_IPV6, GATEWAY_MAC
+from meclab.messages import RuleClass
+from meclab.plan import RADIO_PORT, Breakout, PlannedNode
+
+IpNetwork = IPv4Network | IPv6Network
+PIN_IDLE_S = 10
+"""A pinned connection that is silent for so long is forgotten."""
+
+
+class Table(IntEnum):
+    """Tables of the pipeline, in the order in which a frame meets them."""
+
+    INTERCEPT = 0
+    STEER = 1
+    ROUTE = 2
+    DEVICES = 3
+    FORWARD = 4
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a rule looks at; what is none matches everything."""
+
+    in_port: int | None = None
+    eth_dst: str | None = None
+    arp_target: IPv4Address | None = None
+    """An ARP request for this address."""
+    solicited: IPv6Address | None = None
+    """A neighbour solicitation for this address (RFC 4861 section 4.3)."""
+    multicast_ipv6: bool = False
+    arp: bool = False
+    source: IpNetwork | None = None
+    destination: IpNetwork | None = None
+    tcp_ports: tuple[int, int] | None = None
+    """Source and destination port."""
+    tcp_syn: bool = False
+    """First segment of a TCP connection: SYN without ACK."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Out of a port."""
+
+    port: int
+
+
+@dataclass(frozen=True)
+class Goto:
+    """On to a later table."""
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class Route:
+    """As a router does: the next MAC as destination, the gateway's as source, one off the TTL."""
+
+    mac: str
+
+
+@dataclass(frozen=True)
+class ToAnchor:
+    """Leaves routing to the anchor: its MAC as destination, nothing else changes."""
+
+
+@dataclass(frozen=True)
+class AnyPort:
+    """The frame may leave by the port that it came in by (a routed frame may have to)."""
+
+
+@dataclass(frozen=True)
+class AnswerArp:
+    """Back where it came from, as the answer to an ARP request: the gateway's MAC."""
+
+
+@dataclass(frozen=True)
+class ToController:
+    """A copy to the controller."""
+
+
+Action = Output | Goto | Route | ToAnchor | AnyPort | AnswerArp | ToController
+
+
+@dataclass(frozen=True)
+class Key:
+    """What tells one rule of a switch from another."""
+
+    table: Table
+    priority: int
+    match: Match
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A flow rule; without actions it drops."""
+
+    key: Key
+    actions: tuple[Action, ...]
+    kind: RuleClass
+    idle_s: int = 0
+    """Seconds without a packet after which the switch takes the rule away and says so; 0 for never."""
+
+
+SwitchRule = tuple[str, Rule]
+"""Switch and rule."""
+
+
+def _rule(
+    table: Table, priority: int, match: Match, *actions: Action, kind: RuleClass = RuleClass.BASE, idle_s: int = 0
+) -> Rule:
+    return Rule(Key(table, priority, match), actions, kind, idle_s)
+
+
+def network_of(address: IPv4Address | IPv6Address) -> IpNetwork:
+    """The network of one address: /32 or /128."""
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
+
+
+class Rules:
+    """Rules of each subject in a network."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.plan = network.plan
+        self.core = self.plan.by_role("core")[0].name
+        self.routers = [*sorted(network.edges), self.core]
+        self._hosts = {node.name: node for node in self.plan.nodes if node.mac is not None}
+        self._macs = {name: node.mac or "" for name, node in self._hosts.items()}
+        self._pinned = self.plan.method.variant == "pinned"
+
+    def base(self, switch: PlannedNode) -> Iterator[Rule]:
+        """What a switch needs with no device at all."""
+        if switch.role == "ap":
+            uplink = self.plan.towards[switch.name][self.core]
+            yield _rule(Table.INTERCEPT, 10, Match(in_port=RADIO_PORT), Output(uplink))
+            yield _rule(Table.INTERCEPT, 10, Match(in_port=uplink), Output(RADIO_PORT))
+            return
+        yield from self._intercept(switch.name)
+        yield _rule(Table.STEER, 0, Match(), Goto(Table.ROUTE))
+        yield _rule(Table.FORWARD, 0, Match())
+        if switch.name == self.core:
+            yield from self._anchor_routes()
+        else:
+            yield _rule(Table.ROUTE, 0, Match(), ToAnchor(), Goto(Table.FORWARD))
+            yield _rule(Table.DEVICES, 0, Match(), ToAnchor(), Goto(Table.FORWARD))
+            yield _rule(Table.FORWARD, 10, Match(eth_dst=ANCHOR_MAC), Output(self.plan.towards[switch.name][self.core]))
+        for name, mac in self._macs.items():
+            yield _rule(Table.FORWARD, 10, Match(eth_dst=mac), Output(self.plan.towards[switch.name][name]))
+        for device in self.plan.devices:
+            for address in (device.ipv4, device.ipv6):
+                match = Match(destination=network_of(address))
+                yield _rule(Table.DEVICES, 10, match, Route(device.mac), Goto(Table.FORWARD))
+
+    def _intercept(self, switch: str) -> Iterator[Rule]:
+        routed = [GATEWAY_MAC, ANCHOR_MAC] if switch == self.core else [GATEWAY_MAC]
+        for mac in routed:
+            yield _rule(Table.INTERCEPT, 10, Match(eth_dst=mac), AnyPort(), Goto(Table.STEER))
+        yield _rule(Table.INTERCEPT, 0, Match(), Goto(Table.FORWARD))
+        yield _rule(Table.INTERCEPT, 30, Match(arp_target=GATEWAY_IPV4), AnswerArp())
+        yield _rule(Table.INTERCEPT, 30, Match(solicited=GATEWAY_IPV6), ToController())
+        yield _rule(Table.INTERCEPT, 20, Match(arp=True))
+        yield _rule(Table.INTERCEPT, 20, Match(multicast_ipv6=True))
+
+    def _anchor_routes(self) -> Iterator[Rule]:
+        yield _rule(Table.ROUTE, 0, Match(), Goto(Table.DEVICES))
+        yield _rule(Table.DEVICES, 0, Match())
+        for name, node in self._hosts.items():
+            for address in (node.ipv4, node.ipv6):
+                if address is not None:
+                    match = Match(destination=network_of(address))
+                    yield _rule(Table.ROUTE, 10, match, Route(self._macs[name]), Goto(Table.FORWARD))
+
+    def breakout(self, breakout: Breakout) -> Iterator[SwitchRule]:
+        """Traffic of devices to a local prefix, and back, without the anchor."""
+        back = Match(source=breakout.prefix)
+        yield breakout.edge, _rule(Table.ROUTE, 20, back, Goto(Table.DEVICES))
+        host = self.network.breakout_host(breakout)
+        if not self.network.is_vip(breakout) and host is not None:
+            match = Match(destination=breakout.prefix)
+            yield breakout.edge, _rule(Table.ROUTE, 10, match, Route(self._macs[host]), Goto(Table.FORWARD))
+
+    def attachment(self, device: str, ap: str) -> Iterator[SwitchRule]:
+        """Where a device's MAC is, at every switch that forwards."""
+        mac = self.network.devices[device].mac
+        for switch in self.routers:
+            out = Output(self.plan.towards[switch][ap])
+            yield switch, _rule(Table.FORWARD, 10, Match(eth_dst=mac), out, kind=RuleClass.ATTACH)
+
+    def steering(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
+        """Who serves the virtual address to a device: at its edge where it breaks out there, and at the anchor."""
+        host = intents.serving.get(device)
+        if host is None:
+            return
+        known = self.network.devices[device]
+        for source, vip in ((known.ipv4, self.plan.vip_ipv4), (known.ipv6, self.plan.vip_ipv6)):
+            to_vip = Match(source=network_of(source), destination=network_of(vip))
+            to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
+            for switch in self._steering_switches(intents, device, network_of(vip)):
+                yield switch, _rule(Table.STEER, 10, to_vip, *to_host, kind=RuleClass.STEER)
+                if self._pinned:
+                    first = Match(source=to_vip.source, destination=to_vip.destination, tcp_syn=True)
+                    yield switch, _rule(Table.STEER, 20, first, ToController(), *to_host, kind=RuleClass.PIN)
+
+    def pin(self, intents: Intents, connection: Connection, host: str) -> Iterator[SwitchRule]:
+        """A connection that stays with its host. Only the edge's rule ends by silence: the anchor sees no packet of
+        a connection that breaks out at the edge, so its rule goes when the edge's has gone."""
+        match = Match(
+            source=network_of(connection.source),
+            destination=network_of(connection.destination),
+            tcp_ports=(connection.source_port, connection.destination_port),
+        )
+        switches = list(self._steering_switches(intents, connection.device, network_of(connection.destination)))
+        for switch in switches:
+            idle_s = PIN_IDLE_S if switch == switches[0] else 0
+            actions = (Route(self._macs[host]), Goto(Table.FORWARD))
+            yield switch, _rule(Table.STEER, 30, match, *actions, kind=RuleClass.PIN, idle_s=idle_s)
+
+    def _steering_switches(self, intents: Intents, device: str, vip: IpNetwork) -> Iterator[str]:
+        """The device's edge first, if the virtual address breaks out there; then the anchor."""
+        edge = self.network.edge_of_device(intents, device)
+        if edge is not None and Breakout(edge=edge, prefix=vip) in intents.breakouts:
+            yield edge
+        yield self.core
+
+    def of_device(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
+        """All that depends on one device's intents."""
+        if (ap := intents.attachments.get(device)) is not None:
+            yield from self.attachment(device, ap)
+        yield from self.steering(intents, device)
+        for connection, host in intents.pins_of(device).items():
+            yield from self.pin(intents, connection, host)
+
+    def of_switch(self, intents: Intents, switch: str) -> dict[Key, Rule]:
+        """Everything that one switch has to hold."""
+        found = {rule.key: rule for rule in self.base(self.plan.node(switch))}
+        subjects = [self.breakout(breakout) for breakout in intents.breakouts]
+        subjects += [self.of_device(intents, device) for device in self.network.devices]
+        for subject in subjects:
+            found |= {rule.key: rule for name, rule in subject if name == switch}
+        return found

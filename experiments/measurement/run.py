@@ -1,0 +1,263 @@
+"""A run's folder to its tables and its public result: the one way in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from experiments import fidelity, pcapng, processor
+from experiments.measurement import (
+    events,
+    frames,
+    links,
+    merging,
+    paths,
+    probes,
+    sessions,
+    signalling,
+    streams,
+    topography,
+)
+from experiments.measurement.events import MarkerSeen
+from experiments.measurement.frames import Frames
+from experiments.measurement.tables import METRICS, Tables
+from experiments.pcapng import Capture
+from experiments.results import HandoverResult, RunResult, SignallingRate, Status, read_manifest
+from meclab import metrics
+from meclab.changes import Change, changes
+from meclab.errors import LabError, PeerError
+from meclab.metrics import MARGIN_NS, Outcome, Track
+from meclab.observations import ConnectionSeen, MessageSeen, ProbeSeen, RequestSeen
+from meclab.packets import APP_PORT
+from meclab.plan import Plan
+
+Row = TypeVar("Row", ProbeSeen, RequestSeen, ConnectionSeen)
+
+
+@dataclass
+class _Captured:
+    """The captures of a run, by the name of their file, and what is wrong with them."""
+
+    files: dict[str, tuple[Capture, Frames]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> int:
+        return sum(capture.dropped or 0 for capture, _ in self.files.values())
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """Everything that the captures showed, before it is judged."""
+
+    seen: list[MarkerSeen]
+    sightings: probes.Sightings
+    probes: list[ProbeSeen]
+    requests: list[RequestSeen]
+    connections: list[ConnectionSeen]
+    messages: list[MessageSeen]
+
+
+def measure(run_dir: Path) -> RunResult:
+    """Measures a run from its captures: writes `tables/` and the merged capture, returns the public result.
+
+    A run that broke off is measured as far as its captures go. Its `status` says only whether it came to its end;
+    whether an expectation failed is for the caller to say.
+    """
+    plan = Plan.model_validate_json((run_dir / "plan.json").read_text())
+    captured = _read(plan, run_dir / "captures")
+    observed = _observe(plan, captured)
+    tables = Tables(run_dir / "tables")
+    begin_ns, end_ns, ended = _bounds(plan, observed)
+    found = changes([row.marker for row in observed.seen], end_ns)
+    tracks = _tracks(plan, observed)
+    outcomes = [(change, metrics.outcome(change, tracks[change.device], observed.messages)) for change in found]
+    tables.events(observed.seen)
+    tables.probes(observed.probes)
+    tables.requests(observed.requests)
+    tables.connections(observed.connections)
+    tables.signalling(observed.messages)
+    tables.handovers(outcomes)
+    _merge(run_dir, captured)
+    evidence = _evidence(plan, run_dir, captured, observed, tables, (begin_ns, end_ns))
+    return _result(
+        plan,
+        run_dir,
+        "ok" if ended and captured.files else "incomplete",
+        outcomes,
+        _signalling_rate(plan, observed, found, tracks, (begin_ns, end_ns)),
+        evidence,
+        observed,
+    )
+
+
+def _read(plan: Plan, folder: Path) -> _Captured:
+    captured = _Captured()
+    for name in dict.fromkeys(point.file for point in plan.captures):
+        try:
+            capture = pcapng.read(folder / f"{name}.pcapng")
+        except FileNotFoundError:
+            captured.problems.append(f"the capture {name} is missing")
+            continue
+        except (PeerError, OSError) as error:
+            captured.problems.append(f"the capture {name} cannot be read: {error}")
+            continue
+        if capture.dropped is None:
+            captured.problems.append(f"the capture {name} broke off before its end")
+        captured.files[name] = capture, frames.decode(capture)
+    return captured
+
+
+def _observe(plan: Plan, captured: _Captured) -> _Observed:
+    seen = [row for capture, decoded in captured.files.values() for row in events.markers(capture, decoded)]
+    sightings = probes.sightings(list(captured.files.values()))
+    requests, connections = _sessions(plan, captured)
+    messages = [
+        message
+        for node in plan.by_role("ops")
+        if node.name in captured.files
+        for message in signalling.signalling(plan, *captured.files[node.name])
+    ]
+    return _Observed(
+        sorted(seen, key=lambda row: row.marker.at_ns),
+        sightings,
+        probes.probes(sightings, plan),
+        requests,
+        connections,
+        messages,
+    )
+
+
+def _sessions(plan: Plan, captured: _Captured) -> tuple[list[RequestSeen], list[ConnectionSeen]]:
+    def of(name: str) -> list[streams.Segment]:
+        return streams.segments(*captured.files[name], APP_PORT) if name in captured.files else []
+
+    arrived = sessions.deliveries(((host.name, of(host.name)) for host in plan.by_role("mec", "cloud")), APP_PORT)
+    requests: list[RequestSeen] = []
+    connections: list[ConnectionSeen] = []
+    for device in plan.devices:
+        own_requests, own_connections = sessions.session(device.name, of(device.name), APP_PORT, arrived)
+        requests += own_requests
+        connections += own_connections
+    return requests, connections
+
+
+def _bounds(plan: Plan, observed: _Observed) -> tuple[int, int, bool]:
+    """(ready, end less drain, whether it came to its end); a run that broke off ends with its last probe."""
+    instants = {row.marker.event: row.marker.at_ns for row in observed.seen}
+    sent = [probe.sent_ns for probe in observed.probes]
+    begin_ns = instants.get("ready") or min(sent, default=0)
+    last_ns = instants.get("end") or max(sent, default=begin_ns)
+    return begin_ns, max(begin_ns, last_ns - plan.drain_ns), "end" in instants
+
+
+def _tracks(plan: Plan, observed: _Observed) -> Mapping[str, Track]:
+    probes_of, requests_of = _by_device(plan, observed.probes), _by_device(plan, observed.requests)
+    connections_of = _by_device(plan, observed.connections)
+    return {d.name: Track(probes_of[d.name], requests_of[d.name], connections_of[d.name]) for d in plan.devices}
+
+
+def _by_device(plan: Plan, rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {device.name: [] for device in plan.devices}
+    for row in rows:
+        found[row.device].append(row)
+    return found
+
+
+def _signalling_rate(
+    plan: Plan, observed: _Observed, found: Sequence[Change], tracks: Mapping[str, Track], bounds: tuple[int, int]
+) -> SignallingRate:
+    busy = [metrics.busy_span(change, tracks[change.device]) for change in found]
+    attaches = [row.marker for row in observed.seen if row.marker.event == "attach"]
+    busy += [(m.at_ns, m.at_ns + MARGIN_NS) for m in attaches if not m.fields.get("from_ap")]
+    rate = metrics.rate_per_min(observed.messages, metrics.quiet_spans(*bounds, busy), len(plan.devices))
+    return (
+        SignallingRate(msgs=round(rate[0], 3), bytes=round(rate[1], 1))
+        if rate
+        else SignallingRate(msgs=None, bytes=None)
+    )
+
+
+def _merge(run_dir: Path, captured: _Captured) -> None:
+    try:
+        merging.merge(run_dir)
+    except (LabError, OSError) as error:
+        captured.problems.append(f"there is no merged capture: {error}")
+
+
+def _evidence(
+    plan: Plan, run_dir: Path, captured: _Captured, observed: _Observed, tables: Tables, bounds: tuple[int, int]
+) -> fidelity.Evidence:
+    """Measures the accuracy, and writes the tables about it."""
+    markers = [row.marker for row in observed.seen]
+    everywhere = any(point.file == "switches" for point in plan.captures)
+    crossings = topography.crossings(plan, markers) if everywhere else paths.crossings(plan, markers)
+    node_of = topography.node_of_interface(plan)
+    measured = links.measure(observed.sightings, crossings, node_of)
+    delays = links.delays(measured, crossings)
+    probes_of, requests_of = _by_device(plan, observed.probes), _by_device(plan, observed.requests)
+    senders, late = fidelity.punctuality(probes_of, plan.probes.interval)
+    differences = fidelity.crosscheck(run_dir / "logs", probes_of, requests_of)
+    samples = processor.samples(run_dir / "logs" / processor.LOG, *bounds)
+    tables.links(delays)
+    tables.senders(senders)
+    tables.crosscheck(differences)
+    tables.processor(samples)
+    return fidelity.Evidence(
+        probes=len(observed.probes),
+        noise_floor_ms=links.noise_floor_ms(observed.sightings, measured, node_of),
+        delay_error_ms=links.errors_ms(measured, crossings),
+        links=delays,
+        lateness_ns=late,
+        busy=[share for _, share in samples],
+        dropped=captured.dropped,
+        log_differences=differences,
+        problems=captured.problems,
+    )
+
+
+def _result(
+    plan: Plan,
+    run_dir: Path,
+    status: Status,
+    outcomes: Sequence[tuple[Change, Outcome]],
+    rate: SignallingRate,
+    evidence: fidelity.Evidence,
+    observed: _Observed,
+) -> RunResult:
+    return RunResult(
+        scenario=plan.scenario,
+        method=plan.method.name,
+        variant=plan.method.variant,
+        dataplane=plan.dataplane,
+        links=plan.links_kind,
+        family=plan.family,
+        seed=plan.seed,
+        status=status,
+        handovers=tuple(_handover(change, outcome) for change, outcome in outcomes),
+        signalling_per_min=rate,
+        fidelity=fidelity.verdict(evidence),
+        startup_s=_startup_s(run_dir, observed.probes),
+        run_dir=str(run_dir),
+    )
+
+
+def _handover(change: Change, outcome: Outcome) -> HandoverResult:
+    return HandoverResult(
+        device=change.device,
+        from_ap=change.from_ap,
+        to_ap=change.to_ap,
+        from_host=change.from_host,
+        to_host=change.to_host,
+        **{metric: getattr(outcome, metric) for metric in METRICS},
+    )
+
+
+def _startup_s(run_dir: Path, seen: Sequence[ProbeSeen]) -> float | None:
+    """From the command, by the manifest, to the first probe."""
+    manifest = read_manifest(run_dir)
+    if manifest is None or not seen:
+        return None
+    command_ns = datetime.fromisoformat(manifest.started_at).timestamp() * 1e9
+    return round((min(probe.sent_ns for probe in seen) - command_ns) / 1e9, 3)
