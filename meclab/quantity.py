@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
 
 _NUMBER = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?)\s*([A-Za-zµ%/]*)\s*$")
 
@@ -24,22 +24,31 @@ def _scaled(value: Any, units: dict[str, int], example: str) -> int:
     return round(number * scale)
 
 
-def duration_ns(value: Any) -> int:
+def _given(value: Any, info: ValidationInfo | None) -> bool:
+    """Whether a value is in the base unit already; a person who writes a file must name the unit of all but 0.
+
+    Who reads such a file validates with the context `{"written": True}`.
+    """
+    written = info is not None and bool(info.context) and info.context.get("written", False)
+    return type(value) is int and (value == 0 if written else value >= 0)
+
+
+def duration_ns(value: Any, info: ValidationInfo | None = None) -> int:
     """Nanoseconds of `30ms`; an integer is taken as nanoseconds already."""
-    return value if type(value) is int and value >= 0 else _scaled(value, _DURATION_NS, "30ms")
+    return value if _given(value, info) else _scaled(value, _DURATION_NS, "30ms")
 
 
-def rate_bps(value: Any) -> int:
+def rate_bps(value: Any, info: ValidationInfo | None = None) -> int:
     """Bits per second of `100Mbit` (powers of ten); an integer is taken as bit/s already."""
-    bps = value if type(value) is int and value >= 0 else _scaled(value, _RATE_BPS, "100Mbit")
+    bps = value if _given(value, info) else _scaled(value, _RATE_BPS, "100Mbit")
     if bps == 0:
         raise ValueError("a rate above 0, such as 100Mbit; leave the key out for no limit")
     return bps
 
 
-def size_bytes(value: Any) -> int:
+def size_bytes(value: Any, info: ValidationInfo | None = None) -> int:
     """Bytes of `64KiB`; an integer is taken as bytes already."""
-    return value if type(value) is int and value >= 0 else _scaled(value, _SIZE_BYTES, "64KiB")
+    return value if _given(value, info) else _scaled(value, _SIZE_BYTES, "64KiB")
 
 
 def fraction(value: Any) -> float:
@@ -71,19 +80,31 @@ def _text(value: int, units: dict[str, int]) -> str:
     return f"{value}{list(units)[-1]}"
 
 
+def _duration(value: Any, info: ValidationInfo) -> int:
+    return duration_ns(value, info)
+
+
+def _rate(value: Any, info: ValidationInfo) -> int:
+    return rate_bps(value, info)
+
+
+def _size(value: Any, info: ValidationInfo) -> int:
+    return size_bytes(value, info)
+
+
 def _schema(units: str) -> WithJsonSchema:
     pattern = rf"^\s*\d+(\.\d+)?\s*({units})$"
     return WithJsonSchema({"anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0}]})
 
 
 Duration = Annotated[
-    int, BeforeValidator(duration_ns), PlainSerializer(duration_text, when_used="json"), _schema("ns|us|µs|ms|s|min")
+    int, BeforeValidator(_duration), PlainSerializer(duration_text, when_used="json"), _schema("ns|us|µs|ms|s|min")
 ]
 """Nanoseconds; written `30ms`."""
-Rate = Annotated[int, BeforeValidator(rate_bps), PlainSerializer(rate_text, when_used="json"), _schema("[kKmMgG]?bit")]
+Rate = Annotated[int, BeforeValidator(_rate), PlainSerializer(rate_text, when_used="json"), _schema("[kKmMgG]?bit")]
 """Bits per second; written `100Mbit`."""
 Size = Annotated[
-    int, BeforeValidator(size_bytes), PlainSerializer(lambda n: f"{n}B", when_used="json"), _schema("B|kB|MB|KiB|MiB")
+    int, BeforeValidator(_size), PlainSerializer(lambda n: f"{n}B", when_used="json"), _schema("B|kB|MB|KiB|MiB")
 ]
 """Bytes; written `64KiB`."""
 Fraction = Annotated[float, BeforeValidator(fraction)]

@@ -78,15 +78,18 @@ class Netlink:
     def up(self, interface: str) -> None:
         self._route.link("set", index=self.index(interface), state="up")
 
-    def veth(self, name: str, peer: str, *, mac: str | None, peer_pid: int | None, peer_mac: str | None) -> None:
-        """A pair with one end here and the other in the network namespace of `peer_pid`, or here too."""
-        other: dict[str, Any] = {"ifname": peer}
-        if peer_pid is not None:
-            other["net_ns_pid"] = peer_pid
-        if peer_mac is not None:
-            other["address"] = peer_mac
-        own = {"address": mac} if mac is not None else {}
-        self._route.link("add", ifname=name, kind="veth", peer=other, **own)
+    def veth(
+        self,
+        name: str,
+        peer: str,
+        *,
+        mac: str | None = None,
+        peer_mac: str | None = None,
+        pid: int | None = None,
+        peer_pid: int | None = None,
+    ) -> None:
+        """A pair, each end in the network namespace of its process, or here."""
+        self._route.link("add", kind="veth", peer=_veth_end(peer, peer_mac, peer_pid), **_veth_end(name, mac, pid))
 
     def address(self, interface: str, address: IPv4Address | IPv6Address, length: int | None = None) -> None:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -108,6 +111,11 @@ class Netlink:
 
     def neighbour(self, interface: str, address: IPv4Address, mac: str) -> None:
         self._route.neigh("add", dst=str(address), lladdr=mac, ifindex=self.index(interface), state=_PERMANENT)
+
+
+def _veth_end(name: str, mac: str | None, pid: int | None) -> dict[str, Any]:
+    given = {"ifname": name, "address": mac, "net_ns_pid": pid}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 @contextmanager

@@ -3,15 +3,15 @@
 import fcntl
 import os
 import struct
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from meclab.errors import RunError
+from meclab.errors import RunError, ScenarioError
 from meclab.scenario import LinkShape
 from topologies import interfaces, netem
 from topologies.layout import End, WiredLink
+from topologies.netem import NetemEnds, NetemLinks
 from topologies.tap import open_tap
 from topologies.wire import WireEnds, WireProcess
 
@@ -21,6 +21,10 @@ _TUNSETCARRIER = 0x400454E2
 class Links(Protocol):
     """Wired links. Interfaces are made down; whoever configures a node brings them up. Changes tell when they
     were made (CLOCK_REALTIME, ns)."""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether loss and jitter follow from the run's seed."""
 
     def ready(self) -> None:
         """Waits until frames flow."""
@@ -49,8 +53,15 @@ class Links(Protocol):
 
 
 def make(kind: Literal["netem", "wire"], links: Sequence[WiredLink], seed: int, log: Path) -> Links:
-    """Makes the interfaces of all these links and starts what impairs them."""
-    return WireLinks(links, seed, log) if kind == "wire" else NetemLinks(links, seed)
+    """Makes the interfaces of all these links and starts what impairs them.
+
+    Raises `ScenarioError` where this kind cannot honour a shape.
+    """
+    if kind == "wire":
+        return WireLinks(links, seed, log)
+    if problems := [problem for link in links if (problem := netem.refusal(link.name, link.shape)) is not None]:
+        raise ScenarioError(problems)
+    return VethLinks(links, seed)
 
 
 class WireLinks:
@@ -60,6 +71,10 @@ class WireLinks:
         ends = [WireEnds(link.name, _tap(link.a), _tap(link.b), link.shape) for link in links]
         self._carriers = {end.name: (os.dup(end.fd_a), os.dup(end.fd_b)) for end in ends}
         self._process = WireProcess(ends, seed, log)
+
+    @property
+    def seeded(self) -> bool:
+        return True
 
     def ready(self) -> None:
         self._process.ready()
@@ -95,36 +110,34 @@ def _tap(end: End) -> int:
     return open_tap(end.interface, end.pid, end.mac)
 
 
-class NetemLinks:
+class VethLinks:
     """veth pairs with the kernel's netem at both ends."""
 
     def __init__(self, links: Sequence[WiredLink], seed: int) -> None:
-        self._links = {link.name: link for link in links}
-        self._shapes = {link.name: link.shape for link in links}
-        self._seeds = {link.name: (seed + 2 * n, seed + 2 * n + 1) for n, link in enumerate(links)}
         for link in links:
-            with interfaces.netlink(link.a.pid) as kernel:
-                kernel.veth(
-                    link.a.interface,
-                    link.b.interface,
-                    mac=link.a.mac,
-                    peer_pid=link.b.pid if link.b.pid is not None else os.getpid(),
-                    peer_mac=link.b.mac,
-                )
-            for end in (link.a, link.b):
-                interfaces.offloads_off(end.pid, end.interface)
-            self._apply(link.name, link.shape)
+            _veth(link)
+        ends = [
+            NetemEnds(link.name, (link.a.pid, link.a.interface), (link.b.pid, link.b.interface), link.shape)
+            for link in links
+        ]
+        self._netem = NetemLinks(ends, seed)
+
+    @property
+    def seeded(self) -> bool:
+        return self._netem.seeded
 
     def ready(self) -> None:
         """Nothing to wait for."""
 
     def change(self, name: str, shape: LinkShape) -> int:
-        self._shapes[name] = shape
-        return self._apply(name, shape)
+        return self._netem.change(name, shape)
 
     def carry(self, name: str, carries: bool) -> int:
-        shape = self._shapes[name]
-        return self._apply(name, shape if carries else shape.model_copy(update={"loss": 1.0}))
+        return self._netem.up(name) if carries else self._netem.down(name)
+
+    def carrier(self, name: str, on: bool) -> None:
+        """MODEL: a veth's carrier goes with its peer's administrative state, which would end captures on it; a
+        link that is down loses every frame instead, and its ends are not told."""
 
     @property
     def pids(self) -> dict[str, int]:
@@ -136,15 +149,13 @@ class NetemLinks:
     def check(self) -> None:
         """Nothing that could die."""
 
-    def carrier(self, name: str, on: bool) -> None:
-        """MODEL: a veth's carrier goes with its peer's administrative state, which would end captures on it; a
-        link that is down loses every frame instead, and its ends are not told."""
-
     def stop(self) -> None:
         """Nothing: the interfaces go with the sandbox."""
 
-    def _apply(self, name: str, shape: LinkShape) -> int:
-        link = self._links[name]
-        for end, seed in zip((link.a, link.b), self._seeds[name], strict=True):
-            netem.apply(end.interface, end.pid, shape, seed)
-        return time.time_ns()
+
+def _veth(link: WiredLink) -> None:
+    a, b = link.a, link.b
+    with interfaces.netlink(None) as kernel:
+        kernel.veth(a.interface, b.interface, mac=a.mac, pid=a.pid, peer_pid=b.pid, peer_mac=b.mac)
+    for end in (a, b):
+        interfaces.offloads_off(end.pid, end.interface)

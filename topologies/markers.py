@@ -21,7 +21,7 @@ def open_socket() -> socket.socket:
     peer, where nobody listens: the neighbour is a fixed entry, so that the first marker leaves at once.
     """
     with interfaces.netlink(None) as kernel:
-        kernel.veth(MARKER_INTERFACE, _SINK_INTERFACE, mac=_SOURCE_MAC, peer_pid=None, peer_mac=_SINK_MAC)
+        kernel.veth(MARKER_INTERFACE, _SINK_INTERFACE, mac=_SOURCE_MAC, peer_mac=_SINK_MAC)
         interfaces.offloads_off(None, MARKER_INTERFACE)
         kernel.up(_SINK_INTERFACE)
         kernel.up(MARKER_INTERFACE)

@@ -22,6 +22,9 @@ _BUCKET_NS, _BUCKETS = 10_000, 1000
 _NEVER = 1 << 62
 _TRACKING, _STEP_NS, _MOST_NS = 16, 2000, 300_000
 """A wake-up moves the running cost by this part of the difference and at most by so much, up to so much."""
+_BEAT_NS, _BEATS_ON_NS = 2_000_000, 2_000_000_000
+"""While there was traffic lately the loop wakes this often with nothing to do: a processor that has slept longer
+takes up to 0.15 ms more to wake, by an amount that cannot be known."""
 _CLOCK_MONOTONIC, _TFD_TIMER_ABSTIME = 1, 1
 
 Take = Callable[[Sequence[bytes], int], None]
@@ -170,6 +173,7 @@ class Pump:
         departure_ns, beyond_ns = self.departure_ns, self._beyond_ns
         tracked = departure_ns > 0
         now_ns = clock()
+        active_ns = now_ns
         while self._running:
             before_ns = now_ns
             if agenda and agenda[0][0] - departure_ns <= now_ns:
@@ -177,6 +181,8 @@ class Pump:
                 now_ns = came_ns = clock()
             else:
                 wake_ns = agenda[0][0] - departure_ns if agenda else _NEVER
+                if now_ns - active_ns < _BEATS_ON_NS:
+                    wake_ns = min(wake_ns, now_ns + _BEAT_NS)
                 timer.set(wake_ns)
                 events = poll()
                 now_ns = clock()
@@ -189,6 +195,7 @@ class Pump:
                 if (take := readers.get(fd)) is not None:
                     if frames := read_burst(fd):
                         take(frames, came_ns)
+                        active_ns = now_ns
                 elif fd in others:
                     others[fd]()
             now_ns = clock()

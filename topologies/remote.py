@@ -6,6 +6,7 @@ end is closed, by whatever cause.
 """
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 from meclab.errors import LabError, RunError
 
 _LAST_LINES = 12
+_ROOT = str(Path(__file__).resolve().parents[1])
 
 
 class RefusedError(LabError):
@@ -42,6 +44,7 @@ class Remote:
                 stdout=output,
                 stderr=output,
                 pass_fds=[*fds, theirs.fileno()],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([_ROOT, *filter(None, [os.getenv("PYTHONPATH")])])},
             )
         self._socket = ours
         self._replies: BinaryIO = ours.makefile("rb")

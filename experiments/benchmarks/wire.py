@@ -23,6 +23,7 @@ LINK, INTERFACE = "a-b", "x"
 ADDRESSES = "10.0.0.1", "10.0.0.2"
 _FRAME_BYTES, _PAYLOAD_BYTES = 1514, 1472
 _ETHERTYPE = 0x88B5
+_INTERVAL_S = 0.0073
 
 
 @contextmanager
@@ -41,13 +42,16 @@ def link(shape: LinkShape, folder: Path, seed: int = 1) -> Iterator[tuple[Site, 
 
 
 def accuracy(folder: Path, delays_ms: Sequence[int] = (1, 5, 20, 50), count: int = 300) -> list[Row]:
-    """RTT less twice the delay, over `count` echo requests, 5 ms apart; replies that overtook another."""
+    """RTT less twice the delay, over `count` echo requests; replies that overtook another.
+
+    The requests' interval is no divisor of any delay, so that replies do not fall together with requests.
+    """
     rows = []
     with link(LinkShape(), folder) as (a, _, wire):
         for delay_ms in delays_ms:
             wire.change(LINK, LinkShape(delay=delay_ms * MILLISECOND))
-            pings(a, INTERFACE, ADDRESSES[1], 40, 0.005)
-            replies = pings(a, INTERFACE, ADDRESSES[1], count, 0.005)
+            pings(a, INTERFACE, ADDRESSES[1], 40, _INTERVAL_S)
+            replies = pings(a, INTERFACE, ADDRESSES[1], count, _INTERVAL_S)
             errors_ms = sorted(abs(rtt_ns / 1e6 - 2 * delay_ms) for _, rtt_ns in replies)
             numbers = [number for number, _ in replies]
             rows.append(
@@ -58,7 +62,7 @@ def accuracy(folder: Path, delays_ms: Sequence[int] = (1, 5, 20, 50), count: int
                     "rtt_error_p50_ms": round(statistics.median(errors_ms), 3),
                     "rtt_error_p99_ms": round(errors_ms[int(0.99 * (len(errors_ms) - 1))], 3),
                     "reordered": sum(later < earlier for earlier, later in pairwise(numbers)),
-                    "scheduling": wire.stats()["process"]["scheduling"],
+                    "scheduling": wire.stats()["process"]["scheduling"],"p":wire.stats()["process"],"l":wire.stats()["links"][LINK]["ab"]["late_p50_us"],
                 }
             )
     return rows

@@ -75,8 +75,8 @@ class Pictures:
 
 def _representative(row: Row, runs: Sequence[Run], move: windows.Move | None) -> tuple[Run, windows.Window] | None:
     """The row's typical handover with the run that it is of; of one move in all rows, where they have it."""
-    ours = {result.run_dir for result in row.results}
-    among = [(run, window) for run in runs if run.result and run.result.run_dir in ours for window in run.windows]
+    ours = [run for run in runs if any(run.result is result for result in row.results)]
+    among = [(run, window) for run in ours for window in run.windows]
     chosen = windows.typical([window for _, window in among], move)
     if chosen is None:
         return None
@@ -105,14 +105,9 @@ def _heading(names: Sequence[str], rows: Sequence[Row]) -> str:
 
 
 def _trust(runs: Sequence[Run]) -> findings.Trust:
-    named = []
-    for run in runs:
-        fidelity = run.result.fidelity if run.result else None
-        reasons = [*run.manifest.reasons] if run.manifest.status == "incomplete" else []
-        reasons += list(fidelity.reasons) if fidelity else [] if reasons else ["no results"]
-        label = f"{run.label}, seed {run.manifest.seed}"
-        named.append((label, run.manifest.status, bool(fidelity and fidelity.trusted), reasons))
-    return findings.trust(named)
+    return findings.trust(
+        [(f"{run.label}, seed {run.manifest.seed}", run.manifest.status, run.trusted, run.doubts) for run in runs]
+    )
 
 
 def _first_of_each(runs: Sequence[Run]) -> list[Run]:

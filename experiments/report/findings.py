@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from experiments.report import words
 from experiments.report.summary import Row
+from experiments.results import Status
 from meclab.plan import Plan
 
 NOTICED = 0.2
@@ -78,8 +79,8 @@ def _broken(row: Row) -> list[str]:
     return [f"The session pauses for {words.cell(interruption)} ms; {broken}."]
 
 
-def trust(named: Sequence[tuple[str, str, bool, Sequence[str]]]) -> Trust:
-    """The verdict over runs given as (label, status, trusted, reasons)."""
+def trust(named: Sequence[tuple[str, Status, bool, Sequence[str]]]) -> Trust:
+    """The verdict over runs given as (label, status, trusted, reasons); an expectation that failed is no reason."""
     reasons: list[str] = []
     for label, status, trusted, why in named:
         said = [f"the run is {status}"] if status == "incomplete" else []

@@ -22,7 +22,7 @@ class Change:
 
 def changes(folder: Path) -> tuple[Change, ...]:
     """The change of every switch whose table differs, from `flows/before` and `flows/after`."""
-    before, after = _dumps(folder / "flows", "before"), _dumps(folder / "flows", "after")
+    before, after = _dumps(folder / "flows" / "before"), _dumps(folder / "flows" / "after")
     found = []
     for switch in sorted({*before, *after}):
         diff = difflib.unified_diff(before.get(switch, []), after.get(switch, []), n=0, lineterm="")
@@ -32,11 +32,9 @@ def changes(folder: Path) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def _dumps(folder: Path, when: str) -> dict[str, list[str]]:
-    """Switch to its rules; files are `before/edge1.txt` or `edge1-before.txt`."""
-    found = {path.stem: path for path in sorted((folder / when).glob("*.*"))}
-    found |= {path.stem.removesuffix(f"-{when}"): path for path in sorted(folder.glob(f"*-{when}.*"))}
-    return {switch: _rules(path) for switch, path in found.items()}
+def _dumps(folder: Path) -> dict[str, list[str]]:
+    """Switch to its rules, from `SWITCH.txt` as `ovs-ofctl dump-flows` writes it."""
+    return {path.stem: _rules(path) for path in sorted(folder.glob("*.txt"))}
 
 
 def _rules(path: Path) -> list[str]:

@@ -25,7 +25,7 @@ ARM = 62.0
 """From a backbone node to what stands at it."""
 SMALLEST = (440.0, 300.0)
 """Least size of a picture, so that a small network is not drawn large."""
-MARGIN = 46.0
+MARGIN = 64.0
 _STEPS = 300
 
 

@@ -9,7 +9,6 @@ from experiments.report.topology import Way
 from experiments.results import HandoverResult
 from meclab.plan import Plan
 
-
 WIDE = 720.0
 """Pictures of networks wider than this, in their own units, take the page's whole width."""
 

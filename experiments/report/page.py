@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import meclab
 from experiments.report import comparison, run, single
 from experiments.report.drawing import Picture
 from experiments.report.environment import templates
@@ -34,12 +34,5 @@ def _write(template: str, folder: Path, context: dict[str, Any], pictures: Itera
     for picture in pictures:
         (figures / f"{picture.name}.svg").write_text(picture.svg)
     path = folder / "report.html"
-    path.write_text(templates().get_template(template).render(version=_version(), **context))
+    path.write_text(templates().get_template(template).render(version=meclab.VERSION, **context))
     return path
-
-
-def _version() -> str:
-    try:
-        return version("meclab")
-    except PackageNotFoundError:
-        return ""

@@ -46,6 +46,18 @@ class Run:
         return self.manifest.result
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the run cannot be relied on, in words; nothing where it can."""
+        fidelity = self.result.fidelity if self.result else None
+        broke_off = self.manifest.reasons if self.manifest.status == "incomplete" else ()
+        measured = fidelity.reasons if fidelity else () if broke_off else ("it has no results",)
+        return (*broke_off, *measured)
+
+    @property
+    def trusted(self) -> bool:
+        return self.result is not None and self.result.fidelity.trusted
+
+    @property
     def handovers(self) -> tuple[HandoverResult, ...]:
         return self.result.handovers if self.result else ()
 

@@ -51,7 +51,7 @@ def context(run: Run) -> tuple[dict[str, Any], list[Picture]]:
         "compared": findings.compared(rows, run.plan),
         "findings": [findings.of_row(row) for row in rows if row.handovers],
         "run": run,
-        "trust": _trust(run),
+        "trust": findings.trust([(run.label, manifest.status, run.trusted, run.doubts)]),
         "columns": COLUMNS,
         "large": SHOWN_LARGE,
         "handovers": run.handovers,
@@ -85,13 +85,6 @@ def _what(result: HandoverResult) -> str:
     if result.from_ap != result.to_ap:
         return f"{result.device} {result.from_ap or 'nowhere'} → {result.to_ap}"
     return f"{result.device} {result.from_host or 'no host'} → {result.to_host or 'no host'}"
-
-
-def _trust(run: Run) -> findings.Trust:
-    fidelity = run.result.fidelity if run.result else None
-    reasons = [*run.manifest.reasons, *(fidelity.reasons if fidelity else [])]
-    trusted = bool(fidelity and fidelity.trusted)
-    return findings.trust([(run.label, run.manifest.status, trusted, reasons)])
 
 
 def _sections(values: dict[str, Any]) -> list[tuple[str, str]]:

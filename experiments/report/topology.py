@@ -15,7 +15,7 @@ SIDE = 4.0
 """How far a path is drawn beside the line of its link."""
 SHORTEST_LABELLED = 70.0
 """A link shorter than this on paper carries no label."""
-LABELLED_LINKS = 40
+LABELLED_LINKS = 30
 """With more links than this only paths are labelled, not delays."""
 
 

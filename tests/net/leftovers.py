@@ -31,7 +31,7 @@ from pathlib import Path
 from topologies import interfaces, namespaces, openvswitch
 run_dir = Path(sys.argv[1])
 with interfaces.netlink(None) as kernel:
-    kernel.veth("left0", "left1", mac=None, peer_pid=None, peer_mac=None)
+    kernel.veth("left0", "left1")
 interfaces.set_sysctls(None, interfaces.SYSCTLS_OF_SWITCHES)
 switch = openvswitch.OpenVSwitch(run_dir)
 switch.launch()

@@ -161,7 +161,7 @@ import sys
 from pathlib import Path
 from topologies import interfaces
 with interfaces.netlink(None) as kernel:
-    kernel.veth("lab0", "lab1", mac=None, peer_pid=None, peer_mac=None)
+    kernel.veth("lab0", "lab1")
 Path("/tmp/mine").write_text("x")
 print(len(list(Path("/tmp").glob("mine"))), len(list(Path("/proc").glob("[0-9]*"))), flush=True)
 sys.stdin.readline()

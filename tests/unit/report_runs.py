@@ -166,15 +166,15 @@ def _write_tables(folder: Path, results: Sequence[HandoverResult], method: Metho
             crosses = -60 * MS < sent - t0 < 0
             host = before if sent < t0 - 60 * MS else result.served_by
             done = sent + round(((result.interruption_ms if crosses else result.rtt_after_ms) or 7) * MS)
-            requests.append({"device": "ue1", "number": n, "sent_ns": sent, "done_ns": done, "host": host or ""})
+            requests.append({"device": "ue1", "request": n, "sent_ns": sent, "done_ns": done, "host": host or ""})
     _table(folder / "probes.csv", probes)
     _table(folder / "requests.csv", requests)
-    events = [{"at_ns": START_NS, "event": "ready", "details": ""}]
-    events += [{"at_ns": t0, "event": "attach", "details": "device=ue1 <ap>"} for t0 in t0s]
+    events = [{"at_ns": START_NS, "captured_ns": START_NS + 9_000, "event": "ready", "device": "", "ap": ""}]
+    events += [{"at_ns": t0, "captured_ns": t0 + 9_000, "event": "attach", "device": "ue1", "ap": "<ap>"} for t0 in t0s]
     _table(folder / "events.csv", events)
     _table(
         folder / "links.csv",
-        [{"link": "edge1-core", "configured_ms": "4.000", "measured_p50_ms": "4.021", "error_p99_ms": "0.210"}],
+        [{"link": "edge1-core", "configured_ms": "4.000", "delay_p50_ms": "4.021", "error_p99_ms": "0.210"}],
     )
     _table(
         folder / "signalling.csv", [{"at_ns": t0s[0] if t0s else START_NS, "message": "FLOW_MOD", "size_bytes": 144}]

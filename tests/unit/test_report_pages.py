@@ -9,8 +9,13 @@ import pytest
 from report_runs import write_run
 
 from experiments import report
+from experiments.measurement.tables import Tables
+from experiments.report import run
 from experiments.results import Manifest
+from meclab import metrics
+from meclab.changes import Change
 from meclab.errors import RunError
+from meclab.observations import ProbeSeen, RequestSeen
 from meclab.topology import Published, PublishedLink, PublishedNode, from_published, metro
 
 METHODS = ("cloud", "sticky", "vip:immediate", "vip:pinned")
@@ -183,7 +188,7 @@ def test_the_page_of_a_run_shows_each_handover_events_signalling_and_flow_change
         f"{number} ue1" for number in range(1, 5)
     ]
     assert "4. ue1 ap2 → ap1" in page.sections["timelines"]
-    assert page.row("1.030000") == ["1.030000", "attach", "device=ue1 <ap>"]
+    assert page.row("1.030000") == ["1.030000", "1.030009", "attach", "ue1", "<ap>"]
     assert "FLOW_MOD" in page.sections["signalling"]
     assert "n_packets" not in page.sections["flows"]
     assert "− cookie=0x3000000000000001" in page.sections["flows"]
@@ -192,10 +197,10 @@ def test_the_page_of_a_run_shows_each_handover_events_signalling_and_flow_change
 
 
 def test_text_from_the_scenario_is_text_on_the_page(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run")
-    plan = run / "plan.json"
+    folder = write_run(tmp_path / "run")
+    plan = folder / "plan.json"
     plan.write_text(plan.read_text().replace("A device drives", "<script>alert(1)</script>"))
-    path = report.write_run(run)
+    path = report.write_run(folder)
     assert "script" not in Page(path).tags
     assert "&lt;script&gt;" in path.read_text()
 
@@ -218,8 +223,8 @@ def test_an_incomplete_run_without_results_gets_a_page_that_says_why(tmp_path: P
 
 def test_metrics_that_are_all_missing_give_dashes_and_words(tmp_path: Path) -> None:
     nothing = dict.fromkeys(("steer_ms", "gap_ms", "interruption_ms", "rtt_before_ms", "rtt_after_ms", "decide_ms"))
-    run = write_run(tmp_path / "run", handovers=2, served_by=None, to_host=None, **nothing)
-    page = Page(report.write_run(run))
+    folder = write_run(tmp_path / "run", handovers=2, served_by=None, to_host=None, **nothing)
+    page = Page(report.write_run(folder))
     assert "nobody serves" in page.sections["header"]
     assert page.row("1 ue1")[2:6] == ["–", "–", "–", "–"]
     assert "never" in page.sections["timelines"]
@@ -250,8 +255,8 @@ CITIES = [f"City {i}" for i in range(5)]
 
 @pytest.mark.parametrize("graph", [metro(8), from_published(ladder(20), CITIES, CITIES)], ids=["metro", "published"])
 def test_large_networks_and_many_devices_are_drawn(tmp_path: Path, graph: object) -> None:
-    run = write_run(tmp_path / "run", handovers=1, graph=graph, devices=200)  # type: ignore[arg-type]
-    page = Page(report.write_run(run))
+    folder = write_run(tmp_path / "run", handovers=1, graph=graph, devices=200)  # type: ignore[arg-type]
+    page = Page(report.write_run(folder))
     assert "core" in page.sections["network"]
     assert re.search(r"\b(25|40|41) devices", page.sections["network"])
 
@@ -261,3 +266,35 @@ def test_a_folder_that_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
         report.write_run(tmp_path)
     with pytest.raises(RunError, match="at least one"):
         report.write_comparison([], tmp_path)
+
+
+def test_an_expectation_that_failed_is_told_as_such_and_takes_no_trust_away(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_text())
+    changed = manifest.model_copy(update={"status": "failed", "reasons": ("max of lost at most 2: found 8",)})
+    (folder / "manifest.json").write_text(changed.model_dump_json())
+    page = Page(report.write_run(folder))
+    assert "The measurement can be trusted" in page.sections["header"]
+    assert page.row("vip-immediate: max of lost at most 2")[-1] == "fails"
+
+
+def test_tables_as_the_measurement_writes_them_become_a_timeline(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", handovers=1)
+    tables = Tables(folder / "tables")
+    t0 = 10**18
+    change = Change("ue1", "attach", t0, t0 + 10**9, "ap1", "ap2", t0 - 30_000_000, "mec1", "mec2", t0 + 2_000_000)
+    seen = [
+        ProbeSeen("ue1", 1, t0 - 40_000_000, t0 - 33_000_000, "mec1"),
+        ProbeSeen("ue1", 2, t0 - 20_000_000, None, ""),
+        ProbeSeen("ue1", 3, t0 + 3_000_000, t0 + 10_000_000, "mec2"),
+    ]
+    requests = [RequestSeen("ue1", 1, 1, t0 - 10_000_000, t0 + 20_000_000, "mec2")]
+    tables.probes(seen)
+    tables.requests(requests)
+    tables.handovers([(change, metrics.outcome(change, metrics.Track(seen, requests), []))])
+    measured = run.read(folder)
+    window = measured.filled(measured.windows[0])
+    assert (window.detach_ms, window.decision_ms) == (-30, 2)
+    assert [(reply.at_ms, reply.rtt_ms, reply.host) for reply in window.replies] == [(-33, 7, "mec1"), (10, 7, "mec2")]
+    assert window.lost_ms == (-20,)
+    assert [(request.sent_ms, request.done_ms) for request in window.requests] == [(-10, 20)]
