@@ -107,7 +107,7 @@ def match(parser: Any, wanted: Match) -> Any:
     if wanted.tcp_ports is not None:
         fields |= {"ip_proto": _TCP, "tcp_src": wanted.tcp_ports[0], "tcp_dst": wanted.tcp_ports[1]}
     if wanted.tcp_syn:
-        fields |= {"ip_proto": _TCP, "tcp_flags_nxm": (_SYN, _SYN_OR_ACK)}
+        fields |= {"ip_proto": _TCP, "tcp_flags": (_SYN, _SYN_OR_ACK)}
     return parser.OFPMatch(**fields)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from experiments.processes import Process, Programs, await_condition, in_namespa
 from experiments.results import CaptureCount
 from experiments.timeline import SERVING_PROGRAMS, Timeline
 from meclab.errors import LabError, RunError
-from meclab.packets import NORTHBOUND_PORT, Marker
+from meclab.packets import NORTHBOUND_PORT, OPENFLOW_PORT, Marker
 from meclab.plan import Plan
 from meclab.scenario import LinkChange
 from topologies.machine import Datapath
@@ -78,10 +79,13 @@ class Lab:
         self.programs = Programs(self.run_dir, self.network.markers.fileno())
 
     def _start_services(self) -> None:
+        """The switches are ready before the first program sends: a first ARP request that nobody answers costs its
+        sender a second."""
+        await_condition("the controller, listening for switches", self._controller_listens)
         self.network.connect_controller()
+        await_condition("the controller with every switch connected", self._controller_ready)
         serving = [(node.name, program) for node in self.plan.by_role("mec", "cloud") for program in SERVING_PROGRAMS]
         self._run_programs([("ops", "meo"), *serving])
-        await_condition("the controller with every switch connected", self._controller_ready)
 
     def _run_programs(self, keys: Sequence[Key]) -> None:
         assert self.programs is not None, "started with the operations host"
@@ -105,6 +109,11 @@ class Lab:
                 log = self.run_dir / "logs" / f"{node}-iperf3-{role}-{number}.log"
                 pid = self.network.node_pid(node)
                 self._traffic.append(Process(f"iperf3 {role} on {node}", in_namespace(pid, argv), log))
+
+    def _controller_listens(self) -> bool:
+        self.check()
+        with socket.socket() as probe:
+            return probe.connect_ex((str(self.plan.management.ipv4_operations), OPENFLOW_PORT)) == 0
 
     def _controller_ready(self) -> bool:
         self.check()

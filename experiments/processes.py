@@ -154,4 +154,3 @@ class Programs:
 def in_namespace(pid: int, argv: Sequence[str]) -> list[str]:
     """The command line that runs `argv` in the network and mount namespaces of `pid`."""
     return ["mnexec", "-a", str(pid), *argv]
-

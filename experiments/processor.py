@@ -27,10 +27,11 @@ def busy(before: tuple[int, int], after: tuple[int, int]) -> float:
 
 
 class Sampler:
-    """A thread that writes a sample every `INTERVAL_S` until it is stopped."""
+    """A thread that writes a sample every `interval_s` until it is stopped."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, interval_s: float = INTERVAL_S) -> None:
         self._path = path
+        self._interval_s = interval_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, name="processor", daemon=True)
 
@@ -47,7 +48,7 @@ class Sampler:
             with self._path.open("w", buffering=1) as file:
                 file.write("at_ns,busy\n")
                 before = ticks(Path("/proc/stat").read_text())
-                while not self._over.wait(INTERVAL_S):
+                while not self._over.wait(self._interval_s):
                     after = ticks(Path("/proc/stat").read_text())
                     file.write(f"{time.time_ns()},{busy(before, after):.3f}\n")
                     before = after

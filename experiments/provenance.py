@@ -10,7 +10,11 @@ from typing import Any
 import meclab
 
 PACKAGES = ("os-ken", "pyroute2", "pydantic", "starlette", "uvicorn", "scapy")
-COMMANDS = {"openvswitch": ["ovs-vswitchd", "--version"], "dumpcap": ["dumpcap", "--version"], "mininet": ["mn", "--version"]}
+COMMANDS = {
+    "openvswitch": ["ovs-vswitchd", "--version"],
+    "dumpcap": ["dumpcap", "--version"],
+    "mininet": ["mn", "--version"],
+}
 _NUMBER = re.compile(r"\d+(\.\d+)+\S*")
 
 

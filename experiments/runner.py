@@ -94,7 +94,12 @@ def _conclude(job: Job, run_dir: Path, manifest: Manifest, outcome: launch.Outco
     status = "incomplete" if outcome.error else "failed" if broken else "ok"
     result = result.model_copy(update={"status": status})
     manifest = manifest.model_copy(
-        update={"status": status, "reasons": (*manifest.reasons, *broken), "result": result, "startup_s": result.startup_s}
+        update={
+            "status": status,
+            "reasons": (*manifest.reasons, *broken),
+            "result": result,
+            "startup_s": result.startup_s,
+        }
     )
     _write(run_dir, manifest)
     tell("drawing the report", None)

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from experiments.report import findings, summary, words
+from experiments.report import summary, words
 from experiments.report.summary import COLUMNS, SHOWN_LARGE, Column, Row
 from experiments.results import RunResult
 from meclab.expectations import Verdict
@@ -41,15 +41,14 @@ class Comparison:
     def _notes(self) -> RenderResult:
         if any(row.cell(c.metric).spread for row in self._rows for c in COLUMNS):
             yield Text("medians; in brackets the range, from 6 handovers on the 95 % interval of a time", style="dim")
-        said = findings.trust(
-            [
-                (row.label, result.status, result.fidelity.trusted, result.fidelity.reasons)
-                for row in self._rows
-                for result in row.results
-            ]
-        )
-        for reason in said.reasons:
-            yield Text.assemble(("not to be trusted  ", "bold yellow"), reason)
+        for row in self._rows:
+            for result in row.results:
+                doubts = ["the run is incomplete"] if result.status == "incomplete" else []
+                doubts += result.fidelity.reasons
+                if doubts:
+                    more = f"; and {words.plural(len(doubts) - 1, 'more reason')}" if len(doubts) > 1 else ""
+                    said = f"{row.label}, seed {result.seed}: {doubts[0]}{more}"
+                    yield Text.assemble(("not to be trusted  ", "bold yellow"), said)
 
 
 _EVERY, _LARGE, _NONE = frozenset(column.metric for column in COLUMNS), frozenset(SHOWN_LARGE), frozenset[str]()
@@ -89,7 +88,9 @@ def _stacked(row: Row, column: Column, spreads: frozenset[str]) -> Text:
     if cell.spread and column.metric in spreads:
         text.append(f"\n({words.spread(cell, column.digits)})", style="not bold dim default")
     if cell.missing and cell.count:
-        text.append(f"\n{cell.missing} never", style="not bold yellow")
+        text.append(
+            f"\n{cell.missing} {'never' if column.metric == 'steer_ms' else 'without'}", style="not bold yellow"
+        )
     return text
 
 

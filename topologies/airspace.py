@@ -26,8 +26,9 @@ class Airspace:
         cells: Sequence[Cell],
         mark: Callable[[bytes], None],
         notify: Callable[[dict[str, Any]], None],
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._pump, self._mark, self._notify = pump, mark, notify
+        self._pump, self._mark, self._notify, self._clock = pump, mark, notify, clock
         self._stations = {station.name: station for station in stations}
         self._cells = {cell.name: cell for cell in cells}
         for station in stations:
@@ -58,7 +59,7 @@ class Airspace:
         if any(at.cell is cell for at in station.attached):
             raise RefusedError(f"{device} is attached to {ap} already")
         station.moving = True
-        began_ns = time.monotonic_ns()
+        began_ns = self._clock()
         if station.radio.handover == "make-before-break":
             old = list(station.attached)
             at_ns = self._attach(station, cell)
@@ -106,7 +107,7 @@ class Airspace:
         station.attaches += 1
         self._notify({"device": station.name, "ap": cell.name, "at_ns": at_ns, "sequence": station.attaches})
         if station.held:
-            attachment.down.put(station.held, time.monotonic_ns())
+            attachment.down.put(station.held, self._clock())
             station.held, station.held_bytes = [], 0
         return at_ns
 
@@ -121,7 +122,7 @@ class Airspace:
         in_flight = attachment.down.line.clear()
         if station.radio.forward:
             cell.forwards[station.mac] = station
-            radio.pass_on(station, in_flight, time.monotonic_ns())
+            radio.pass_on(station, in_flight, self._clock())
         else:
             station.dropped["down_in_flight"] += len(in_flight)
         for way, lane in (("up", attachment.up), ("down", attachment.down)):

@@ -22,7 +22,7 @@ _BUCKET_NS, _BUCKETS = 10_000, 1000
 _NEVER = 1 << 62
 _TRACKING, _STEP_NS, _MOST_NS = 16, 2000, 300_000
 """A wake-up moves the running cost by this part of the difference and at most by so much, up to so much."""
-_BEAT_NS, _BEATS_ON_NS = 2_000_000, 2_000_000_000
+_BEAT_NS, _BEATS_ON_NS = 1_000_000, 2_000_000_000
 """While there was traffic lately the loop wakes this often with nothing to do: a processor that has slept longer
 takes up to 0.15 ms more to wake, by an amount that cannot be known."""
 _CLOCK_MONOTONIC, _TFD_TIMER_ABSTIME = 1, 1

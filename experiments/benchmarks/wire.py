@@ -62,7 +62,7 @@ def accuracy(folder: Path, delays_ms: Sequence[int] = (1, 5, 20, 50), count: int
                     "rtt_error_p50_ms": round(statistics.median(errors_ms), 3),
                     "rtt_error_p99_ms": round(errors_ms[int(0.99 * (len(errors_ms) - 1))], 3),
                     "reordered": sum(later < earlier for earlier, later in pairwise(numbers)),
-                    "scheduling": wire.stats()["process"]["scheduling"],"p":wire.stats()["process"],"l":wire.stats()["links"][LINK]["ab"]["late_p50_us"],
+                    "scheduling": wire.stats()["process"]["scheduling"],
                 }
             )
     return rows

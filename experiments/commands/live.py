@@ -164,9 +164,7 @@ def restore(host: str, name: str | None, out: Path) -> None:
 def trace(source: str, destination: str, family: str, as_json: bool, name: str | None, out: Path) -> None:
     """Show the path that a packet takes now, hop by hop. DESTINATION is a node, `vip` or an address."""
     lab = registry.find(out, name)
-    path: dict[str, Any] = control.request(
-        lab.run_dir, "trace", source=source, destination=destination, family=family
-    )
+    path: dict[str, Any] = control.request(lab.run_dir, "trace", source=source, destination=destination, family=family)
     if as_json:
         console.print_json(data=path)
         return

@@ -81,12 +81,15 @@ def _broken(row: Row) -> list[str]:
 
 def trust(named: Sequence[tuple[str, Status, bool, Sequence[str]]]) -> Trust:
     """The verdict over runs given as (label, status, trusted, reasons); an expectation that failed is no reason."""
-    reasons: list[str] = []
+    doubts: dict[str, list[str]] = {}
     for label, status, trusted, why in named:
-        said = [f"the run is {status}"] if status == "incomplete" else []
-        said += [*why] or ([] if trusted else ["not trusted, without a reason given"])
-        reasons += [f"{label}: {reason}" if len(named) > 1 else reason for reason in said]
-    unique = tuple(dict.fromkeys(reasons))
+        said = ["the run is incomplete"] if status == "incomplete" else []
+        if said := [*said, *why] or ([] if trusted else ["not trusted, without a reason given"]):
+            doubts[label] = [*doubts.get(label, []), *said]
+    if len(named) > 1:
+        unique = tuple(f"{label}: {'; '.join(said)}" for label, said in doubts.items())
+    else:
+        unique = tuple(reason for said in doubts.values() for reason in said)
     if not named:
         return Trust(False, "Nothing was measured", ())
     if not unique:

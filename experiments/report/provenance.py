@@ -42,7 +42,8 @@ def _dataplane(manifest: Manifest) -> str:
 
 def _machine(manifest: Manifest) -> str:
     cores = f"{manifest.cores} cores" if manifest.cores else ""
-    return ", ".join(part for part in (manifest.kernel, cores) if part)
+    kernel = f"Linux {manifest.kernel}" if manifest.kernel else ""
+    return ", ".join(part for part in (kernel, cores) if part)
 
 
 def _links(manifest: Manifest) -> str:
@@ -63,7 +64,7 @@ def _versions(manifests: Sequence[Manifest]) -> str:
 
 
 def _period(instants: Iterable[str]) -> str:
-    ordered = sorted(instants)
+    ordered = sorted({f"{instant[:19].replace('T', ' ')} UTC" for instant in instants})
     return ordered[0] if len(ordered) < 2 else f"{ordered[0]} to {ordered[-1]}"
 
 

@@ -29,9 +29,12 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
+    """Those that are not empty in every row shown."""
     rows: tuple[tuple[str, ...], ...]
     total: int
     """Rows in the file; `rows` may be fewer."""
+    numeric: frozenset[int]
+    """Columns that hold only numbers."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,10 @@ class Run:
         instants = [i for i, column in enumerate(columns) if column.endswith("_ns") and self._is_instant(rows, i)]
         shown = [self._told(row, instants) for row in rows[:most]]
         titles = [f"{c.removesuffix('_ns')}, s" if i in instants else _title(c) for i, c in enumerate(columns)]
-        return Table(name, tuple(titles), tuple(shown), len(rows))
+        used = [i for i in range(len(columns)) if not shown or any(row[i] for row in shown)]
+        kept = tuple(tuple(row[i] for i in used) for row in shown)
+        numeric = frozenset(i for i in range(len(used)) if all(_is_number(row[i]) for row in kept))
+        return Table(name, tuple(titles[i] for i in used), kept, len(rows), numeric)
 
     def captures(self) -> list[tuple[str, int]]:
         """The capture files by name, with their sizes."""
@@ -207,6 +213,10 @@ def _columns(path: Path, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _since(instant: str, t0_ns: int | None) -> float | None:
     return (int(instant) - t0_ns) / MS if instant and t0_ns is not None else None
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.replace(".", "", 1).lstrip("-").isdigit()
 
 
 def _title(column: str) -> str:

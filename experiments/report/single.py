@@ -38,14 +38,15 @@ def context(run: Run) -> tuple[dict[str, Any], list[Picture]]:
     if len(run.handovers) > 1:
         strip = strips.picture(rows, "strips", "Every handover's steer, gap and interruption time, with the median")
     whole = network.whole(run.plan) if run.plan else None
+    first = windows.move(run.handovers[0]) if run.handovers else None
     route = None
-    if run.plan and (typical := windows.typical(run.windows)):
+    if run.plan and (typical := windows.typical(run.windows, first)):
         route = network.route(run.plan, run.label, "route-1", typical.result)
     pictures = [picture for picture in (timeline, strip, whole, route.picture if route else None) if picture]
     tables = {name: run.table(name, TABLE_ROWS) for name in ("links", "events", "signalling", "connections")}
     values = {
         "title": f"{manifest.scenario}, {run.label}, seed {manifest.seed}",
-        "kicker": f"One run · {manifest.started_at}",
+        "kicker": f"One run · {manifest.started_at[:19].replace('T', ' ')} UTC",
         "heading": f"{manifest.scenario}: {run.label}",
         "summary": run.plan.summary if run.plan else "",
         "compared": findings.compared(rows, run.plan),

@@ -102,8 +102,8 @@ def span_ms(windows: Iterable[Window]) -> tuple[float, float]:
     for window in windows:
         result = window.result
         start = min(start, (window.detach_ms or 0.0) - BEFORE_MS)
-        for value in (result.steer_ms, result.gap_ms, result.interruption_ms, window.detach_ms):
-            end = max(end, 1.5 * (value or 0.0))
+        end = max(end, 1.5 * (result.steer_ms or 0.0), 1.2 * (result.gap_ms or 0.0))
+        end = max(end, 1.05 * (result.interruption_ms or 0.0), 1.5 * (window.detach_ms or 0.0))
     return max(start, -LONGEST_MS), min(end, LONGEST_MS)
 
 

@@ -93,7 +93,9 @@ def test_the_merged_file_keeps_names_and_has_the_events_as_comments(complete: An
     names = tshark(merged, "-T", "fields", "-e", "frame.interface_name")
     assert {"lab0", "ap1-radio", "ue1-eth0"} <= set(names)
     assert names.count("ue1-eth0") >= PROBES
-    commented = tshark(merged, "-Y", "frame.comment", "-T", "fields", "-e", "frame.interface_name", "-e", "frame.comment")
+    commented = tshark(
+        merged, "-Y", "frame.comment", "-T", "fields", "-e", "frame.interface_name", "-e", "frame.comment"
+    )
     assert commented == ["lab0\tready", "lab0\tend"]
     times = pcapng.read(merged).time_ns
     assert (np.diff(times) >= 0).all()

@@ -66,7 +66,7 @@ def write_run(
         started_at="2024-05-04T10:00:00Z",
         startup_s=2.4,
         command=("./lab", "run", "handover.yaml", "--method", method),
-        kernel="Linux 6.18.0",
+        kernel="6.18.0",
         cores=2,
         versions={"meclab": "0.1.0", "Open vSwitch": "3.1.0", "mininet": "2.3.0"},
         datapath="userspace",

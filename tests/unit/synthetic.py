@@ -175,5 +175,7 @@ def a_run(made: Plan | None = None, **changes: object) -> Run:
 
 def http_response(host: str, device: str, number: int) -> bytes:
     body = json.dumps({"host": host, "device": device, "n": number, "count": number}).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMEC-Host: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMEC-Host: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body

@@ -76,7 +76,9 @@ def test_gap_is_from_the_last_reply_before_the_detach_to_the_first_after_it():
 
 
 def test_a_reply_that_came_while_the_radio_was_away_splits_the_gap():
-    assert measured([*probes(500, 960, 8, "mec1"), probe(970, 5, "mec1"), *probes(1000, 2000, 8, "mec2")]).gap_ms == 33.0
+    assert (
+        measured([*probes(500, 960, 8, "mec1"), probe(970, 5, "mec1"), *probes(1000, 2000, 8, "mec2")]).gap_ms == 33.0
+    )
 
 
 def test_gap_is_none_where_nothing_was_answered_before_or_after():

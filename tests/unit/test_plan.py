@@ -128,7 +128,9 @@ def test_only_vip_carries_the_decision_to_the_network() -> None:
 def test_a_published_topology_becomes_edges_with_delays_from_distance() -> None:
     nodes = tuple(topology.PublishedNode(label, 0, 0) for label in ("Ulm", "Bonn", "Kiel"))
     links = (topology.PublishedLink(0, 1, 100), topology.PublishedLink(1, 2, 200))
-    graph = topology.from_published(topology.Published("three", nodes, links), mec_hosts=["Ulm"], access_points=["Kiel"])
+    graph = topology.from_published(
+        topology.Published("three", nodes, links), mec_hosts=["Ulm"], access_points=["Kiel"]
+    )
     assert graph.named("mec") == ("mec1",)
     assert graph.named("ap") == ("ap3",)
     parsed = scenario()

@@ -218,7 +218,9 @@ def test_an_incomplete_run_without_results_gets_a_page_that_says_why(tmp_path: P
     assert "no handover that was measured" in alone.sections["handovers"]
     page = Page(report.write_comparison([good, bad], tmp_path / "both"))
     assert "Read 1 of 2 runs with care" in page.sections["trust"]
-    assert "vip pinned, seed 1: edge1's Open vSwitch ended with status -9" in page.sections["trust"]
+    assert (
+        "vip pinned, seed 1: the run is incomplete; edge1's Open vSwitch ended with status -9" in page.sections["trust"]
+    )
 
 
 def test_metrics_that_are_all_missing_give_dashes_and_words(tmp_path: Path) -> None:
