@@ -116,13 +116,10 @@ class Captures:
         return [_count(capture, capture.file in alive, deadline) for capture in running]
 
 
-def live(interface: str, node_pid: int | None, output: str = "-") -> list[str]:
-    """The command that captures one interface to a file or, with `-`, to its standard output as pcapng.
-
-    `node_pid` is a process in the interface's namespace; none for the caller's own.
-    """
-    inside = _inside(node_pid) if node_pid is not None else []
-    return [*inside, "dumpcap", "-q", "-i", interface, "-w", output]
+def live(interfaces: Sequence[str], capture_filter: str = "") -> list[str]:
+    """The command that captures interfaces of its own namespace and writes pcapng to its standard output."""
+    named = [word for interface in interfaces for word in ("-i", interface)]
+    return ["dumpcap", "-q", *(["-f", capture_filter] if capture_filter else []), *named, "-w", "-"]
 
 
 def _inside(pid: int) -> list[str]:

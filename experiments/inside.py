@@ -1,7 +1,7 @@
 """The lab's main process, inside its sandbox: builds the network, starts what runs on it, plays the events.
 
-Started as `python -m experiments.inside RUN_DIR MODE DATAPATH REPORT_FD`. It reports to that descriptor as JSON objects, a
-line each: `{"stage": …}` as it goes on, `{"ready": true}` once, and at the end `{"over": true, "error": …,
+Started as `python -m experiments.inside RUN_DIR MODE DATAPATH REPORT_FD`. It reports to that descriptor as JSON
+objects, a line each: `{"stage": …}` as it goes on, `{"ready": true}` once, and at the end `{"over": true, "error": …,
 "status": …, "captures": […]}`.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 from experiments.results import CaptureCount
 from meclab.errors import LabError
 from meclab.plan import Plan
+from topologies.machine import Datapath
 
 
 class Mode(StrEnum):
@@ -45,7 +46,8 @@ class Reporter:
 
 def main(argv: list[str]) -> int:
     """Runs the lab and returns its exit status."""
-    run_dir, mode, datapath, reporter = Path(argv[0]), Mode(argv[1]), argv[2], Reporter(int(argv[3]))
+    run_dir, mode, reporter = Path(argv[0]), Mode(argv[1]), Reporter(int(argv[3]))
+    datapath: Datapath = "kernel" if argv[2] == "kernel" else "user"
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     plan = Plan.model_validate_json((run_dir / "plan.json").read_text())

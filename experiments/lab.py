@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import processor
+from experiments import processor, provenance
 from experiments.capture import Captures
 from experiments.processes import Process, Programs, await_condition, in_namespace
 from experiments.results import CaptureCount
@@ -100,10 +100,11 @@ class Lab:
 
     def _start_traffic(self) -> None:
         for number, traffic in enumerate(self.plan.traffic):
-            target = self.network.address(traffic.to, self.plan.family)
+            target = self.plan.address(traffic.to)
             port = str(5201 + number)
             server = ["iperf3", "--server", "--one-off", "--port", port]
-            client = ["iperf3", "--client", str(target), "--port", port, "--bitrate", str(traffic.rate), "--time", "0"]
+            client = ["iperf3", "--client", str(target), "--port", port, "--json", "--time", "0"]
+            client += ["--bitrate", str(traffic.rate)]
             client += ["--udp"] if traffic.protocol == "udp" else []
             for node, argv, role in ((traffic.to, server, "server"), (traffic.source, client, "client")):
                 log = self.run_dir / "logs" / f"{node}-iperf3-{role}-{number}.log"
@@ -163,6 +164,7 @@ class Lab:
             process.stop()
         with contextlib.suppress(LabError, OSError):
             self.network.dump_flows("after")
+            provenance.write_network(self.run_dir, self.network)
         return self._captures.stop() if self._captures is not None else []
 
     # What the timeline's events do to the lab.

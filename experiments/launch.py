@@ -1,12 +1,13 @@
 """Starting a lab from outside: its run folder, its sandbox, and the progress that it reports."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from experiments.inside import Mode
 from experiments.processes import last_lines
 from experiments.results import CaptureCount
-from meclab.errors import LabError, RunError
+from meclab.errors import RunError
 from meclab.plan import Plan
 from topologies import registry, sandbox
 from topologies.machine import Datapath
@@ -120,3 +121,15 @@ def _take(report: dict[str, Any], outcome: Outcome, tell: Tell) -> None:
         outcome.error = report["error"]
         outcome.exit_status = report["status"]
         outcome.captures = tuple(CaptureCount.model_validate(count) for count in report["captures"])
+
+
+def take_down(lab: registry.Lab, seconds: float = 10.0) -> None:
+    """Ends a running lab in good order, or at once where it does not within `seconds`."""
+    sandbox.signal_first(lab.unshare_pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while lab.is_alive:
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(lab.unshare_pid, signal.SIGKILL)
+        time.sleep(0.02)
+    registry.strike(lab.run_dir)

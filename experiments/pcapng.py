@@ -58,6 +58,13 @@ class _Blocks:
     packets: list[int]
     """Offsets of the packet blocks."""
     dropped: int | None = None
+    whole_bytes: int = 0
+    """Where the last whole block ends."""
+
+
+def whole_bytes(path: Path) -> int:
+    """Length of a file up to its last whole block; raises `PeerError` for other formats."""
+    return _walk(path.read_bytes(), path).whole_bytes
 
 
 def read(path: Path) -> Capture:
@@ -109,6 +116,7 @@ def _walk(content: bytes, path: Path) -> _Blocks:
         elif kind == _SECTION and offset:
             raise PeerError(f"{path}: more than one section")
         offset += length
+        blocks.whole_bytes = offset
     if not content:
         raise PeerError(f"{path}: an empty file")
     return blocks

@@ -5,9 +5,13 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import meclab
+from experiments.processes import in_namespace
+
+if TYPE_CHECKING:
+    from topologies.network import Network  # it brings Mininet, which the command line does not need
 
 PACKAGES = ("os-ken", "pyroute2", "pydantic", "starlette", "uvicorn", "scapy")
 COMMANDS = {
@@ -36,6 +40,35 @@ def _command_version(argv: list[str]) -> str:
         return "not found"
     match = _NUMBER.search(done.stdout + done.stderr)
     return match.group() if match else "not found"
+
+
+def write_network(run_dir: Path, network: "Network") -> None:
+    """Writes what the network says of itself as `network.json`, in fields of the manifest, and every counter of
+    links and air as `logs/links.json`."""
+    stats = network.stats()
+    processes = {name: part["process"] for name, part in stats.items() if "process" in part}
+    described = {
+        "realtime": all(process["scheduling"] == "realtime" for process in processes.values()),
+        "links_seeded": network.links.seeded,
+        "calibration_ns": {name: process["cost_ns"] for name, process in processes.items()},
+        "qdiscs": _qdiscs(network),
+    }
+    (run_dir / "network.json").write_text(json.dumps(described, indent=1))
+    (run_dir / "logs" / "links.json").write_text(json.dumps(stats, indent=1))
+
+
+def _qdiscs(network: "Network") -> dict[str, str]:
+    """Interface to queueing disciplines, of the switches' namespace and every host's."""
+    hosts = {node.name for node in network.plan.nodes if node.mac is not None}
+    commands: list[list[str]] = [[]]
+    commands += [in_namespace(network.node_pid(name), []) for name in sorted(hosts)]
+    found: dict[str, str] = {}
+    for command in commands:
+        done = subprocess.run([*command, "tc", "-j", "qdisc", "show"], capture_output=True, text=True, check=False)
+        for row in json.loads(done.stdout or "[]"):
+            if row["dev"] != "lo":
+                found[row["dev"]] = " ".join(filter(None, (found.get(row["dev"]), row["kind"])))
+    return found
 
 
 def of_network(run_dir: Path) -> dict[str, Any]:

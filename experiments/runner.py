@@ -14,7 +14,7 @@ from experiments.results import Manifest, RunResult, read_manifest
 from meclab import expectations
 from meclab.errors import RunError
 from meclab.plan import Plan, make
-from meclab.scenario import Method, Scenario
+from meclab.scenario import LinkKind, Method, Scenario
 from topologies import machine, registry
 
 
@@ -43,7 +43,7 @@ class Finished:
 def jobs(
     scenarios: Sequence[Scenario],
     methods: Sequence[Method] = (),
-    links: machine.LinkKind | None = None,
+    links: LinkKind | None = None,
     seed: int | None = None,
     repeats: int = 1,
 ) -> list[Job]:
@@ -131,7 +131,7 @@ def _manifest(job: Job, started_ns: int) -> Manifest:
         seed=plan.seed,
         status="incomplete",
         started_at=datetime.fromtimestamp(started_ns / 1e9, UTC).isoformat(),
-        command=tuple(["lab", *sys.argv[1:]]),
+        command=("lab", *sys.argv[1:]),
         kernel=os.uname().release,
         cores=os.cpu_count() or 0,
         versions=provenance.versions(),

@@ -196,7 +196,7 @@ class _Source:
 
     def _position(self, where: Sequence[str | int]) -> tuple[int, int]:
         """Line and column, from 1, of the deepest part of a path that is in the file."""
-        node: Any = self.content
+        node: Any = self.content  # and then whatever lies below
         position = (1, 1)
         if where and where[0] not in node and (swept := ".".join(map(str, where))) in node.get("sweep", {}):
             where = ("sweep", swept)
@@ -205,7 +205,7 @@ class _Source:
                 break
             try:
                 line, column = node.lc.key(step) if isinstance(node, CommentedMap) else node.lc.item(step)
-                node = node[step]
+                node = node[step]  # type: ignore[index]
             except (KeyError, IndexError, TypeError):
                 break
             position = (line + 1, column + 1)
@@ -216,8 +216,8 @@ def _set(content: dict[str, Any], where: str, value: Any, origin: str) -> list[P
     """Sets a dotted path, in place; a path through what is not there is made."""
     steps = where.split(".")
     node: Any = content
-    for step, following in itertools.pairwise([*steps, None]):
-        last = following is None
+    for number, step in enumerate(steps, 1):
+        last = number == len(steps)
         if isinstance(node, list):
             if not step.isdigit() or int(step) >= len(node):
                 return [Problem((origin, where), f"no item {step}", f"a number below {len(node)}")]

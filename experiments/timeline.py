@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from meclab.errors import RunError
@@ -36,13 +37,9 @@ class Timeline:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         plan = stage.plan
-        actions: list[tuple[int, Callable[[], None]]] = []
-        for event in plan.events:
-            actions.append((event.at, lambda event=event: self._play(event)))
-        for device in plan.devices:
-            if device.joins_ns:
-                actions.append((device.joins_ns, lambda name=device.name: stage.join(name)))
-        self._actions = sorted(actions, key=lambda action: action[0])
+        events = [(event.at, partial(self._play, event)) for event in plan.events]
+        joins = [(device.joins_ns, partial(stage.join, device.name)) for device in plan.devices if device.joins_ns]
+        self._actions: list[tuple[int, Callable[[], None]]] = sorted([*joins, *events], key=lambda action: action[0])
         self._failed: dict[str, Failure] = {}
 
     def run(self, check: Callable[[], None], tick_s: float = 0.05) -> None:

@@ -199,6 +199,14 @@ class Plan(Part):
                 return link
         raise KeyError(f"{a}-{b}")
 
+    def address(self, name: str) -> IPv4Address | IPv6Address:
+        """The address of a host or device in the family that the plan's probes use."""
+        found: dict[str, PlannedNode | PlannedDevice] = {node.name: node for node in self.nodes}
+        part = (found | {device.name: device for device in self.devices})[name]
+        address = part.ipv4 if self.family == "ipv4" else part.ipv6
+        assert address is not None, f"{name} is a host or a device"
+        return address
+
     def vip(self, family: Family) -> IPv4Address | IPv6Address:
         return self.vip_ipv4 if family == "ipv4" else self.vip_ipv6
 

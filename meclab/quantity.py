@@ -29,7 +29,7 @@ def _given(value: Any, info: ValidationInfo | None) -> bool:
 
     Who reads such a file validates with the context `{"written": True}`.
     """
-    written = info is not None and bool(info.context) and info.context.get("written", False)
+    written = info is not None and info.context is not None and info.context.get("written", False)
     return type(value) is int and (value == 0 if written else value >= 0)
 
 

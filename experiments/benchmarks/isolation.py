@@ -1,5 +1,6 @@
 """Whether anything is left on the machine when a lab is killed, and whether two labs meet."""
 
+import contextlib
 import os
 import random
 import signal
@@ -22,7 +23,7 @@ _CHANGING = ("random", "ns_last_pid", "nr_open", "inode", "dentry", "file-nr", "
 def snapshot() -> dict[str, frozenset[str]]:
     """What a lab could leave behind: interfaces, bridges, namespaces, processes' commands, mounts, sysctls, files."""
     return {
-        "interfaces": frozenset(os.listdir("/sys/class/net")),
+        "interfaces": frozenset(path.name for path in Path("/sys/class/net").iterdir()),
         "network namespaces": _namespaces("net"),
         "mount namespaces": _namespaces("mnt"),
         "processes": frozenset(_lab_processes()),
@@ -34,12 +35,9 @@ def snapshot() -> dict[str, frozenset[str]]:
 
 def _namespaces(kind: str) -> frozenset[str]:
     found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                found.add(os.readlink(f"/proc/{entry}/ns/{kind}"))
-            except OSError:
-                continue
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            found.add(str((entry / "ns" / kind).readlink()))
     return frozenset(found)
 
 
@@ -55,15 +53,11 @@ def _lab_processes() -> Iterator[str]:
         "unshare",
         "mnexec",
     )
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            command = Path(f"/proc/{entry}/cmdline").read_text().replace("\0", " ").strip()
-        except OSError:
-            continue
-        if any(word in command for word in words) and int(entry) != os.getpid():
-            yield f"{entry} {command}"
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_text().replace("\0", " ").strip()
+            if any(word in command for word in words) and int(entry.name) != os.getpid():
+                yield f"{entry.name} {command}"
 
 
 def _sysctls() -> Iterator[str]:

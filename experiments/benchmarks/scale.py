@@ -1,7 +1,6 @@
 """Benchmarks of size: how long a lab takes to start, and what 200 devices cost."""
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -9,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from experiments import launch, runner
+from experiments import runner
 from experiments.benchmarks.row import Row, at_most
-from experiments.inside import Mode
+from experiments.results import RunResult
 from meclab.errors import RunError
 from meclab.scenario import Scenario
 from topologies import registry, sandbox
@@ -51,7 +50,7 @@ def metro(out: Path, tell: Tell) -> Iterator[Row]:
     )
 
 
-def _metro(devices: int, out: Path, tell: Tell) -> tuple[float, int, runner.RunResult]:
+def _metro(devices: int, out: Path, tell: Tell) -> tuple[float, int, RunResult]:
     """Seconds to the first probe, PSS in bytes of everything in the lab while it measures, and the result."""
     scenario = Scenario.model_validate(
         {
@@ -85,13 +84,13 @@ def _pids_in_labs(runs_dir: Path) -> list[int]:
     spaces = set()
     for lab in registry.running(runs_dir):
         if (first := sandbox.first_process(lab.unshare_pid)) is not None:
-            spaces.add(os.stat(f"/proc/{first}/ns/pid").st_ino)
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _pid_space(entry) in spaces]
+            spaces.add(Path(f"/proc/{first}/ns/pid").stat().st_ino)
+    return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _pid_space(entry.name) in spaces]
 
 
 def _pid_space(pid: str) -> int | None:
     try:
-        return os.stat(f"/proc/{pid}/ns/pid").st_ino
+        return Path(f"/proc/{pid}/ns/pid").stat().st_ino
     except OSError:
         return None
 

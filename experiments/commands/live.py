@@ -1,7 +1,6 @@
 """Commands for an interactive lab: up, ps, exec, cli, move, link, fail, restore, trace, capture, down."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import capture, control, launch, scenario_file
-from experiments.commands.options import RUNS, lab_option, links_option, out_option, overrides_option
+from experiments.commands.options import lab_option, links_option, out_option, overrides_option
 from experiments.inside import Mode
 from meclab.errors import RunError
 from meclab.plan import ROOT, Plan, make
-from meclab.scenario import LinkChange, parse_method
+from meclab.scenario import LinkChange, LinkKind
 from topologies import machine, registry, sandbox
 
 console = Console(highlight=False)
@@ -34,9 +33,9 @@ def _plan(lab: registry.Lab) -> Plan:
 @links_option
 @overrides_option
 @out_option
-def up(scenario: str, method: str | None, links: str | None, overrides: tuple[str, ...], out: Path) -> None:
+def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
     """Bring a scenario's network up and leave it running, for your own experiments."""
-    chosen = scenario_file.load(scenario, overrides)[0]
+    chosen = scenario_file.load(scenario, scenario_file.overrides(overrides))[0]
     graph = scenario_file.graph(chosen)
     kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
     plan = make(chosen, graph, scenario_file.method(method) if method else chosen.methods[0], kind)
@@ -68,11 +67,11 @@ def up(scenario: str, method: str | None, links: str | None, overrides: tuple[st
 @out_option
 def ps(out: Path) -> None:
     """List the labs that run."""
-    table = Table("scenario", "method", "devices", "links", "folder")
+    table = Table("scenario", "method", "devices", "links", "folder", box=None, padding=(0, 2, 0, 0))
     for lab in registry.running(out):
         plan = _plan(lab)
         table.add_row(lab.scenario, plan.method.label, str(len(plan.devices)), plan.links_kind, str(lab.run_dir))
-    console.print(table if table.row_count else "no lab is running")
+    console.print(table if table.row_count else "no lab is running", soft_wrap=True)
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -83,7 +82,8 @@ def ps(out: Path) -> None:
 def execute(node: str, command: tuple[str, ...], name: str | None, out: Path) -> None:
     """Run a command on a node: lab exec ue1 -- ping 10.99.0.1 (`root` is where the switches are)."""
     lab = registry.find(out, name)
-    argv = registry.enter_command(lab, registry.node_pid(lab, node), list(command))
+    words = list(command[1:] if command[0] == "--" else command)
+    argv = registry.enter_command(lab, registry.node_pid(lab, node), words)
     sys.stdout.flush()
     os.execvp(argv[0], argv)
 
@@ -168,11 +168,12 @@ def trace(source: str, destination: str, family: str, as_json: bool, name: str |
     if as_json:
         console.print_json(data=path)
         return
-    table = Table("node", "in", "rule that matched", "out", box=None, padding=(0, 2, 0, 0))
+    table = Table("node", "in", "table: rule that matched -> actions", "out", "outcome", box=None, padding=(0, 2, 0, 0))
     for hop in path["hops"]:
-        table.add_row(hop["node"], hop["in_port"], hop["rule"], hop["out_port"])
+        rules = [f"{r['table']}: {r['match']} -> {', '.join(r['actions']) or 'drop'}" for r in hop["rules"]]
+        ports = [str(port) if port is not None else "" for port in (hop["in_port"], hop["out_port"])]
+        table.add_row(hop["node"], ports[0], "\n".join(rules), ports[1], hop["outcome"])
     console.print(table)
-    console.print(path["end"])
 
 
 @click.command("capture")
@@ -190,7 +191,7 @@ def live_capture(point: str, target: str, capture_filter: str, name: str | None,
     if target == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture on the terminal is unreadable: give -w FILE, or pipe it into wireshark")
     pid = None if node in {switch.name for switch in plan.switches} else registry.node_pid(lab, node)
-    argv = capture.live_command([interface] if interface else names, capture_filter)
+    argv = capture.live([interface] if interface else names, capture_filter)
     if target != "-":
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(descriptor, 1)
@@ -204,10 +205,7 @@ def live_capture(point: str, target: str, capture_filter: str, name: str | None,
 def down(name: str | None, out: Path) -> None:
     """Take a running lab down."""
     lab = registry.find(out, name)
-    sandbox.signal_first(lab.unshare_pid, signal.SIGTERM)
-    if not registry.await_end(lab, seconds=10):
-        os.kill(lab.unshare_pid, signal.SIGKILL)
-    registry.strike(lab.run_dir)
+    launch.take_down(lab)
     console.print(f"{lab.scenario} is down")
 
 

@@ -77,16 +77,16 @@ def test(arguments: tuple[str, ...]) -> None:
 @out_option
 def bench(names: tuple[str, ...], as_json: bool, listing: bool, out: Path) -> None:
     """Measure what the lab itself can do on this machine; writes OUT/bench/<UTC time>.json."""
-    from experiments import benchmarks
+    from experiments.benchmarks import catalogue  # it brings everything that runs and reports
 
     if listing:
-        for name, purpose in benchmarks.purposes().items():
+        for name, purpose in catalogue.purposes().items():
             console.print(f"{name:<14} {purpose}")
         return
     machine.choices(machine.inspect(), "auto")
     table = Table("benchmark", "what", "measured", "target", "holds")
     rows = []
-    for row in benchmarks.run(names, out, lambda text: progress.print(text, style="dim")):
+    for row in catalogue.run(names, out, lambda text: progress.print(text, style="dim")):
         rows.append(row)
         if as_json:
             click.echo(row.model_dump_json())
@@ -94,7 +94,7 @@ def bench(names: tuple[str, ...], as_json: bool, listing: bool, out: Path) -> No
         table.add_row(row.benchmark, row.what, row.measured, row.target, holds)
     if not as_json:
         console.print(table)
-    path = benchmarks.write(rows, out)
+    path = catalogue.write(rows, out)
     progress.print(f"written to {path}", soft_wrap=True)
 
 

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from experiments import report, runner, scenario_file, terminal
 from experiments.commands.options import links_option, out_option, overrides_option
-from meclab.scenario import Scenario
-from topologies import machine
+from meclab.scenario import LinkKind, Scenario
 
 console = Console(highlight=False)
-progress = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False)
 QUICK = {"events.0.handovers.times": "2"}
 """What `demo --quick` changes: fewer handovers, the same methods."""
 
@@ -29,21 +27,11 @@ def process_started_ns() -> int:
 def run_all(jobs: Sequence[runner.Job], out: Path, as_json: bool) -> list[runner.Finished]:
     """Makes the runs one after the other, progress on standard error, and says what became of each."""
     finished: list[runner.Finished] = []
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=progress, transient=True, disable=not progress.is_terminal) as bar:
-        for number, job in enumerate(jobs, 1):
-            name = f"[{number}/{len(jobs)}] {job.plan.method.label}, seed {job.plan.seed}"
-            task = bar.add_task(name)
-
-            def tell(stage: str, seconds: float | None, name: str = name, task: int = task) -> None:
-                text = f"{name}: {stage}" + (f" ({seconds:.0f} s)" if seconds else "")
-                bar.update(task, description=text.replace("[", r"\["))  # type: ignore[arg-type]
-                if not progress.is_terminal:
-                    click.echo(text, err=True)
-
-            tell("starting", None)
-            done = runner.run(job, out, tell, process_started_ns() if number == 1 else None)
-            bar.remove_task(task)
+    with terminal.Progress(len(jobs)) as progress:
+        for job in jobs:
+            progress.start(f"{job.plan.method.label}, seed {job.plan.seed}")
+            done = runner.run(job, out, progress.tell, None if finished else process_started_ns())
+            progress.done(done.result.status)
             finished.append(done)
             if as_json:
                 click.echo(done.result.model_dump_json())
@@ -55,12 +43,12 @@ def run_all(jobs: Sequence[runner.Job], out: Path, as_json: bool) -> list[runner
 
 def _say(done: runner.Finished) -> None:
     if done.error:
-        progress.print(done.error, style="red", markup=False)
+        messages.print(done.error, style="red", markup=False)
     for verdict in done.verdicts:
         if not verdict.holds:
-            progress.print(f"not as expected: {verdict.statement}: found {verdict.found}", style="red", markup=False)
+            messages.print(f"not as expected: {verdict.statement}: found {verdict.found}", style="red", markup=False)
     for reason in done.result.fidelity.reasons:
-        progress.print(f"not to be trusted: {reason}", style="yellow", markup=False)
+        messages.print(f"not to be trusted: {reason}", style="yellow", markup=False)
 
 
 def conclude(finished: Sequence[runner.Finished], out: Path, as_json: bool) -> None:
@@ -68,7 +56,7 @@ def conclude(finished: Sequence[runner.Finished], out: Path, as_json: bool) -> N
     if not as_json:
         console.print(terminal.comparison([done.result for done in finished]))
     page = report.write_comparison([done.run_dir for done in finished], out)
-    (progress if as_json else console).print(f"report: {page}", soft_wrap=True)
+    (messages if as_json else console).print(f"report: {page}", soft_wrap=True)
     sys.exit(max(done.exit_status for done in finished))
 
 
@@ -78,7 +66,7 @@ def conclude(finished: Sequence[runner.Finished], out: Path, as_json: bool) -> N
 @links_option
 @overrides_option
 @out_option
-def demo(quick: bool, as_json: bool, links: machine.LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
+def demo(quick: bool, as_json: bool, links: LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
     """Compare every method on one handover: table, pictures and captures, in under 3 minutes."""
     changes = dict(QUICK) if quick else {}
     scenarios = scenario_file.load("handover", changes | scenario_file.overrides(overrides))
@@ -101,7 +89,7 @@ def run(
     scenario: str,
     methods: tuple[str, ...],
     dataplane: str | None,
-    links: machine.LinkKind | None,
+    links: LinkKind | None,
     seed: int | None,
     repeats: int,
     overrides: tuple[str, ...],
@@ -133,7 +121,7 @@ def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None) -> None
     if not as_json:
         console.print(terminal.comparison(results))
     page = report.write_comparison(list(runs), out or runs[0].parent) if len(runs) > 1 else runs[0] / "report.html"
-    (progress if as_json else console).print(f"report: {page}", soft_wrap=True)
+    (messages if as_json else console).print(f"report: {page}", soft_wrap=True)
 
 
 COMMANDS = (demo, run, report_runs)

@@ -22,6 +22,7 @@ _LAYOUT = np.dtype(
 )
 """As `meclab.packets` packs it."""
 assert _LAYOUT.itemsize == PROBE_BYTES
+_COLUMNS = 7
 
 
 class Names:
@@ -74,7 +75,8 @@ class Sightings:
 def sightings(captures: Sequence[tuple[Capture, Frames]]) -> Sightings:
     """All sightings in a run's captures."""
     names = Names()
-    parts = [_of_capture(names, capture, decoded) for capture, decoded in captures]
+    nothing = tuple(np.zeros(0, dtype=np.int64) for _ in range(_COLUMNS))
+    parts = [nothing, *(_of_capture(names, capture, decoded) for capture, decoded in captures)]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     time_ns, interface, device, sequence, reply, host, frame_bytes = columns
     order = np.lexsort((time_ns, sequence, device))

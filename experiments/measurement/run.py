@@ -213,7 +213,7 @@ def _evidence(
         busy=[share for _, share in samples],
         dropped=captured.dropped,
         log_differences=differences,
-        problems=captured.problems,
+        problems=[*captured.problems, *tables.problems],
     )
 
 

@@ -31,6 +31,8 @@ class Tables:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.problems: list[str] = []
+        """Tables that could not be written, in words."""
         folder.mkdir(parents=True, exist_ok=True)
 
     def events(self, seen: Iterable[MarkerSeen]) -> None:
@@ -117,10 +119,14 @@ class Tables:
         self._write("processor", ("at_ns", "busy"), samples)
 
     def _write(self, name: str, columns: Sequence[str], rows: Rows) -> None:
-        with (self._folder / f"{name}.csv").open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
+        """A full disk costs the table, not the measurement."""
+        try:
+            with (self._folder / f"{name}.csv").open("w", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(columns)
+                writer.writerows(rows)
+        except OSError as error:
+            self.problems.append(f"the table {name} could not be written: {error.strerror}")
 
 
 def _ms(ns: int | None) -> float | None:

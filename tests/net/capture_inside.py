@@ -112,7 +112,8 @@ def piped(run_dir: Path, pid: int) -> dict[str, object]:
     log = (run_dir / "live.log").open("w+b")
     output = run_dir / "live.pcapng"
     with output.open("wb") as file:
-        dumpcap = subprocess.Popen(live("ue1-eth0", pid), stdout=file, stderr=log)
+        argv = ["nsenter", f"--net=/proc/{pid}/ns/net", "--", *live(["ue1-eth0"], f"udp port {PROBE_PORT}")]
+        dumpcap = subprocess.Popen(argv, stdout=file, stderr=log)
         deadline = time.monotonic() + 20
         while output.stat().st_size == 0 and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -348,6 +349,15 @@ def test_a_full_disk_at_the_merge_is_a_reason_and_no_more(tmp_path, monkeypatch)
     assert len(found.handovers) == 1
 
 
+def test_a_full_disk_at_a_table_is_a_reason_and_no_more(tmp_path):
+    run_dir = a_run().write(tmp_path)
+    (run_dir / "tables").mkdir()
+    (run_dir / "tables" / "probes.csv").symlink_to("/dev/full")
+    found = measurement.measure(run_dir)
+    assert found.fidelity.reasons == ("the table probes could not be written: No space left on device",)
+    assert len(rows(run_dir, "handovers")) == 1
+
+
 def test_busy_is_the_share_of_ticks_that_were_not_idle():
     before = processor.ticks("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3\n")
     after = processor.ticks("cpu  150 0 110 730 110 0 0 0 0 0\ncpu0 1 2 3\n")
@@ -360,8 +370,9 @@ def test_the_sampler_writes_samples_until_it_is_stopped(tmp_path):
     path = tmp_path / processor.LOG
     sampler = processor.Sampler(path, interval_s=0.01)
     sampler.start()
+    deadline = time.monotonic() + 10
     while not path.exists() or path.read_text().count("\n") < 3:
-        pass
+        assert time.monotonic() < deadline, "no samples"
     sampler.stop()
     found = processor.samples(path, 0, 1 << 62)
     assert len(found) >= 2

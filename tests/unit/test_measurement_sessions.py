@@ -160,7 +160,8 @@ def test_a_stream_that_is_no_openflow_has_no_messages():
 
 
 def test_http_messages_end_where_their_length_says():
-    stream = b"POST /v1/x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET /y HTTP/1.1\r\n\r\nPOST /z HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"
+    stream = b"POST /v1/x HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET /y HTTP/1.1\r\n\r\n"
+    stream += b"POST /z HTTP/1.1\r\ncontent-length: 9\r\n\r\n{"
     assert [(message.start_line, message.body) for message in http.messages(stream)] == [
         ("POST /v1/x HTTP/1.1", b"{}"),
         ("GET /y HTTP/1.1", b""),
