@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 from os_ken.base import app_manager
 from os_ken.controller import ofp_event
-from os_ken.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
+from os_ken.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
 from os_ken.ofproto import ofproto_v1_3
 
 from controller import openflow, packets
 from controller.coordinator import Coordinator
+from controller.switches import Channel
 from meclab.errors import PeerError
 from meclab.messages import RuleClass
 
@@ -29,59 +30,54 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
     def state_changed(self, event: Any) -> None:
         """A switch has connected, or its connection has ended."""
         datapath = event.datapath
-        name = self.coordinator.expected.get(datapath.id)
-        if name is None:
-            log.warning("a switch with the unknown datapath id %s", datapath.id)
-            return
         if event.state == DEAD_DISPATCHER:
-            log.warning("%s disconnected", name)
-            self.coordinator.switches.disconnected(name, datapath)
-            return
-        self.coordinator.switch_connected(name, datapath)
-        request = datapath.ofproto_parser.OFPFlowStatsRequest(datapath)
-        datapath.send_msg(request)
+            if (gone := self.coordinator.switches.disconnected(datapath)) is not None:
+                log.warning("%s disconnected", gone)
+        elif (name := self.coordinator.expected.get(datapath.id)) is not None:
+            self.coordinator.switch_connected(name, datapath)
+        else:
+            log.warning("a switch with the unknown datapath id %s is sent away", datapath.id)
+            datapath.close()
+
+    def _channel(self, event: Any) -> Channel | None:
+        """The connection that a message came on; none where it is over or the switch unknown."""
+        return self.coordinator.switches.of(event.msg.datapath)
 
     @set_ev_cls(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
     def flows_reported(self, event: Any) -> None:
-        """After its rules were sent, a switch tells which ones it has: those of another time or another hand go."""
-        message = event.msg
-        datapath = message.datapath
-        name = self.coordinator.expected[datapath.id]
-        for flow in self.coordinator.strangers(name, message.body):
-            datapath.send_msg(openflow.strict_removal(datapath, flow.table_id, flow.priority, flow.match))
-        if not message.flags & ofproto_v1_3.OFPMPF_REPLY_MORE:
-            self.coordinator.switches.barrier(name, datapath, RuleClass.BASE, settles=True)
+        """After its rules were sent, a switch tells which ones it has."""
+        if (channel := self._channel(event)) is not None:
+            last = not event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE
+            self.coordinator.flows_reported(channel, event.msg.body, last)
 
     @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
     def barrier_answered(self, event: Any) -> None:
         """A switch has done everything that it was told before."""
-        name = self.coordinator.expected[event.msg.datapath.id]
-        self.coordinator.switches.barrier_answered(name, event.msg.xid)
+        if (channel := self._channel(event)) is not None:
+            channel.barrier_answered(event.msg.xid)
 
     @set_ev_cls(ofp_event.EventOFPPacketIn, MAIN_DISPATCHER)
     def packet_came(self, event: Any) -> None:
         """A neighbour solicitation for the gateway, or the first segment of a connection."""
-        message = event.msg
+        message, channel = event.msg, self._channel(event)
+        if channel is None:
+            return
         try:
             if openflow.kind_of(message.cookie) == RuleClass.PIN:
                 self.coordinator.first_segment(packets.first_segment(message.data))
-                return
-            answer = packets.neighbour_advertisement(message.data)
+            elif (answer := packets.neighbour_advertisement(message.data)) is not None:
+                channel.packet_out(message.match["in_port"], answer)
         except PeerError as error:
-            log.warning("%s", error)
-            return
-        if answer is not None:
-            message.datapath.send_msg(openflow.packet_out(message.datapath, message.match["in_port"], answer))
+            log.warning("%s: %s", channel.name, error)
 
     @set_ev_cls(ofp_event.EventOFPFlowRemoved, MAIN_DISPATCHER)
     def rule_ended(self, event: Any) -> None:
         """A pinned connection's rule has ended by silence."""
-        message = event.msg
-        if message.reason == ofproto_v1_3.OFPRR_IDLE_TIMEOUT:
-            name = self.coordinator.expected[message.datapath.id]
-            self.coordinator.connection_silent(name, openflow.pinned_connection(message.match))
+        message, channel = event.msg, self._channel(event)
+        if channel is not None and message.reason == ofproto_v1_3.OFPRR_IDLE_TIMEOUT:
+            self.coordinator.connection_silent(channel.name, openflow.pinned_connection(message.match))
 
-    @set_ev_cls(ofp_event.EventOFPErrorMsg, MAIN_DISPATCHER)
+    @set_ev_cls(ofp_event.EventOFPErrorMsg, [CONFIG_DISPATCHER, MAIN_DISPATCHER])
     def refused(self, event: Any) -> None:
         """A switch refuses a message: a defect, or a switch that cannot do what the lab needs."""
         message = event.msg

@@ -1,16 +1,21 @@
-"""Intents, the switches that hold them, and the one lock under which they change together."""
+"""Intents and the switches that hold them, changed together.
+
+Two locks, always taken in this order: `_turn` is held for a whole transaction, waiting for switches included;
+`_lock` only while intents change and messages are handed over. What switches report is dealt with in os-ken's event
+thread, which brings the answers that a transaction waits for: it takes `_lock` alone, and never waits for a switch.
+"""
 
 import logging
 import threading
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any
 
-from controller import transaction
+from controller import switches, transaction
 from controller.intents import Connection, Intents, Network
 from controller.openflow import generation_of
-from controller.packets import FirstSegment
+from controller.packets import Ends, FirstSegment
 from controller.rules import Rules
-from controller.switches import Switches
+from controller.switches import Barrier, Channel, Switches
 from controller.transaction import Step
 from meclab.messages import RuleClass, Transaction, TransactionResult
 from meclab.plan import Plan
@@ -29,6 +34,9 @@ class Coordinator:
         self.expected = {node.dpid: node.name for node in plan.switches if node.dpid is not None}
         self._intents = self.network.initial()
         self._number = 0
+        self._pending: list[Step] = []
+        """Steps of the transaction under way that have not been sent."""
+        self._turn = threading.Lock()
         self._lock = threading.Lock()
 
     @property
@@ -37,79 +45,78 @@ class Coordinator:
 
     def transact(self, wanted: Transaction) -> TransactionResult:
         """Changes intents and switches together; raises `IntentError` and changes nothing where it cannot be."""
-        with self._lock:
-            after = self.network.change(self._intents, wanted)
-            kind = RuleClass.ATTACH if wanted.attach else RuleClass.STEER if wanted.serve else RuleClass.BASE
-            return self._move_to(after, kind)
+        kind = RuleClass.ATTACH if wanted.attach else RuleClass.STEER if wanted.serve else RuleClass.BASE
+        with self._turn:
+            with self._lock:
+                after = self.network.change(self._intents, wanted)
+                steps = transaction.steps(self.rules, self._intents, after)
+                self._intents = after
+                self._pending = list(steps)
+                self._number += 1
+            unreached = self._bring(kind)
+            if unreached:
+                log.warning("transaction %d did not reach %s", self._number, ", ".join(sorted(unreached)))
+            return TransactionResult(
+                number=self._number,
+                switches=tuple(sorted({switch for step in steps for switch in step.switches})),
+                rules_added=sum(len(rules) for step in steps for rules in step.add.values()),
+                rules_removed=sum(len(rules) for step in steps for rules in step.remove.values()),
+                unreached=tuple(sorted(unreached)),
+            )
 
-    def _move_to(self, after: Intents, kind: RuleClass) -> TransactionResult:
-        steps = transaction.steps(self.rules, self._intents, after)
-        self._intents = after
-        self._number += 1
+    def _bring(self, kind: RuleClass) -> set[str]:
+        """Sends what is pending, each step when the one before is done; the switches that were not reached."""
         unreached: set[str] = set()
-        for step in steps:
-            unreached |= self.switches.apply(step, kind)
-        if unreached:
-            log.warning("transaction %d did not reach %s", self._number, ", ".join(sorted(unreached)))
-        return TransactionResult(
-            number=self._number,
-            switches=tuple(sorted({switch for step in steps for switch in step.switches})),
-            rules_added=sum(len(rules) for step in steps for rules in step.add.values()),
-            rules_removed=sum(len(rules) for step in steps for rules in step.remove.values()),
-            unreached=tuple(sorted(unreached)),
-        )
+        while True:
+            with self._lock:
+                if not self._pending:
+                    return unreached
+                step = self._pending.pop(0)
+                barriers: dict[str, Barrier] = self.switches.send(step, then=kind)
+            unreached |= step.switches - switches.reached(barriers)
 
     def switch_connected(self, name: str, datapath: Any) -> None:
-        """Gives a switch the rules that it should hold; `switch_reports` takes what it should not."""
+        """Gives a switch the rules that it should hold, and asks for those that it has."""
         with self._lock:
-            self.switches.connected(name, datapath)
+            channel = self.switches.connected(name, datapath)
             wanted = self.rules.of_switch(self._intents, name)
-            self.switches.send(name, datapath, wanted.values())
+            channel.send(wanted)
+        channel.ask_for_flows()
         log.info("%s connected: %d rules", name, len(wanted))
 
-    def strangers(self, name: str, flows: list[Any]) -> list[Any]:
-        """Of the flows that a switch reports, those that are not of the connection's generation."""
-        generation = self.switches.generation(name)
-        return [flow for flow in flows if generation_of(flow.cookie) != generation]
+    def flows_reported(self, channel: Channel, flows: Iterable[Any], last: bool) -> None:
+        """Takes away what a switch has of another time or another hand."""
+        strangers = [flow for flow in flows if generation_of(flow.cookie) != channel.generation]
+        if strangers:
+            log.info("%s has %d rules of others", channel.name, len(strangers))
+        channel.settle(strangers, last)
 
     def first_segment(self, segment: FirstSegment) -> None:
-        """A device has opened a connection to the virtual address: it stays with the host that serves now."""
-        connection = self.network.connection(
-            segment.source, segment.source_port, segment.destination, segment.destination_port
-        )
+        """A device has opened a connection to the virtual address: it stays with the host that it was sent to."""
+        connection, host = self._connection(segment.ends), self.network.host_of_mac.get(segment.routed_to)
+        if connection is None or host is None:
+            return
         with self._lock:
-            host = None if connection is None else self._intents.serving.get(connection.device)
-            if connection is None or host is None or self._intents.pins.get(connection) == host:
-                return
-            pins = {**self._intents.pins, connection: host}
-            self._post(replace(self._intents, pins=pins))
+            if self._intents.pin(connection) != host:
+                self._post(self._intents.with_pin(connection, host))
 
-    def connection_silent(self, switch: str, segment: FirstSegment) -> None:
-        """A pinned connection's rule has ended by silence; only at the device's own edge does that count."""
-        connection = self.network.connection(
-            segment.source, segment.source_port, segment.destination, segment.destination_port
-        )
+    def connection_silent(self, switch: str, ends: Ends) -> None:
+        """A pinned connection's rule has ended by silence; only where the device is attached now does that count."""
+        connection = self._connection(ends)
         with self._lock:
-            if connection is None or connection not in self._intents.pins:
+            if connection is None or self._intents.pin(connection) is None:
                 return
-            edge = self.network.edge_of_device(self._intents, connection.device)
-            if switch in (edge, self.rules.core) and not (
-                switch == self.rules.core and self._breaks_out(edge, connection)
-            ):
-                pins = {known: host for known, host in self._intents.pins.items() if known != connection}
-                self._post(replace(self._intents, pins=pins))
+            if switch == self.rules.watch(self._intents, connection):
+                self._post(self._intents.with_pin(connection, None))
 
-    def _breaks_out(self, edge: str | None, connection: Connection) -> bool:
-        return any(b.edge == edge and connection.destination in b.prefix for b in self._intents.breakouts)
+    def _connection(self, ends: Ends) -> Connection | None:
+        return self.network.connection(ends.source, ends.source_port, ends.destination, ends.destination_port)
 
     def _post(self, after: Intents) -> None:
-        """Changes without waiting for the switches: their answers come in the thread that calls this."""
+        """Changes without waiting; a transaction under way that was computed before does not undo it."""
         steps = transaction.steps(self.rules, self._intents, after)
         self._intents = after
         for step in steps:
-            self._send(step)
-
-    def _send(self, step: Step) -> None:
-        for name in sorted(step.switches):
-            if (datapath := self.switches.datapath(name)) is not None:
-                self.switches.send(name, datapath, step.add.get(name, ()), step.remove.get(name, ()))
+            for pending in self._pending:
+                pending.leave_out(step)
+            self.switches.send(step)

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from meclab.check import nearest
 from meclab.errors import LabError
 from meclab.messages import BreakoutIntent, Transaction
-from meclab.plan import Breakout, Plan
+from meclab.plan import Breakout, Plan, PlannedDevice, PlannedNode
 
 Address = IPv4Address | IPv6Address
 
@@ -43,11 +43,19 @@ class Intents:
     serving: Mapping[str, str] = field(default_factory=dict)
     """Device to the MEC host that serves the virtual address to it."""
     breakouts: frozenset[Breakout] = frozenset()
-    pins: Mapping[Connection, str] = field(default_factory=dict)
-    """Connection to the MEC host that it stays with."""
+    pins: Mapping[str, Mapping[Connection, str]] = field(default_factory=dict)
+    """Device to its connections, each with the MEC host that it stays with."""
 
-    def pins_of(self, device: str) -> dict[Connection, str]:
-        return {connection: host for connection, host in self.pins.items() if connection.device == device}
+    def pin(self, connection: Connection) -> str | None:
+        """The host that a connection stays with."""
+        return self.pins.get(connection.device, {}).get(connection)
+
+    def with_pin(self, connection: Connection, host: str | None) -> "Intents":
+        """These intents with a connection that stays with a host; with none, it is forgotten."""
+        pins = {known: at for known, at in self.pins.get(connection.device, {}).items() if known != connection}
+        if host is not None:
+            pins[connection] = host
+        return replace(self, pins={**self.pins, connection.device: pins})
 
 
 class Network:
@@ -57,6 +65,8 @@ class Network:
         self.plan = plan
         self.devices = {device.name: device for device in plan.devices}
         self.hosts = {node.name: node for node in plan.mec_hosts}
+        self.host_of_mac = {node.mac: node.name for node in plan.mec_hosts}
+        self._device_at = {address: device.name for device in plan.devices for address in (device.ipv4, device.ipv6)}
         self.edges = {node.name for node in plan.by_role("edge")}
         aps = {ap.name for ap in plan.access_points}
         ends = [(link.a.node, link.b.node) for link in plan.links]
@@ -121,7 +131,18 @@ class Network:
             local = [name for name, edge in self.edge_of_host.items() if edge == intent.edge]
             has = f"it has {', '.join(local)} and the virtual address" if local else "it has no MEC host"
             raise IntentError(422, f"{intent.prefix} cannot break out at {intent.edge}: {has}")
+        if others := self._covered(breakout):
+            raise IntentError(422, f"{intent.prefix} cannot break out at {intent.edge}: it covers {', '.join(others)}")
         return breakout
+
+    def _covered(self, breakout: Breakout) -> list[str]:
+        """Whose addresses a breakout would take along, beside the local host's or the virtual address."""
+        host = self.breakout_host(breakout)
+        parts: list[PlannedNode | PlannedDevice] = [*self.plan.nodes, *self.plan.devices]
+        taken = [(part.name, part.ipv4, part.ipv6) for part in parts if part.name != host and part.ipv4 is not None]
+        if not self.is_vip(breakout):
+            taken.append(("the virtual address", self.plan.vip_ipv4, self.plan.vip_ipv6))
+        return [name for name, *addresses in taken if any(address in breakout.prefix for address in addresses)]
 
     def is_vip(self, breakout: Breakout) -> bool:
         """Whether a breakout is of the virtual address."""
@@ -148,12 +169,10 @@ class Network:
 
     def connection(self, source: Address, source_port: int, destination: Address, port: int) -> Connection | None:
         """The connection of a device to the virtual address; none for anything else."""
-        if destination not in (self.plan.vip_ipv4, self.plan.vip_ipv6):
+        device = self._device_at.get(source)
+        if device is None or destination not in (self.plan.vip_ipv4, self.plan.vip_ipv6):
             return None
-        for device in self.devices.values():
-            if source in (device.ipv4, device.ipv6):
-                return Connection(device.name, source, source_port, destination, port)
-        return None
+        return Connection(device, source, source_port, destination, port)
 
     @staticmethod
     def _known(what: str, name: str, valid: Iterable[str]) -> None:

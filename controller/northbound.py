@@ -90,7 +90,8 @@ class Northbound:
                     "destination": f"{connection.destination} {connection.destination_port}",
                     "host": host,
                 }
-                for connection, host in pins.items()
+                for connections in pins.values()
+                for connection, host in connections.items()
             ]
         }
 

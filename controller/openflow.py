@@ -1,16 +1,25 @@
-"""Flow rules as OpenFlow 1.3 messages, with the Nicira extensions that Open vSwitch has."""
+"""Flow rules as OpenFlow 1.3 messages, with the Nicira extensions that Open vSwitch has.
 
+Matches and actions are encoded once and kept: a device that moves to and fro gives the same ones again and again.
+"""
+
+import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from os_ken.ofproto import ofproto_v1_3 as protocol
+from os_ken.ofproto import ofproto_v1_3_parser as parser
+from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from controller.packets import FirstSegment
+from controller.packets import Ends
 from controller.rules import (
+    Action,
     AnswerArp,
     AnyPort,
     Goto,
+    Hop,
     IpNetwork,
     Match,
     Output,
@@ -28,9 +37,12 @@ _NEIGHBOUR_SOLICITATION = 135
 _SYN, _SYN_OR_ACK = 0x002, 0x012
 _COPY_BYTES = 128
 _GENERATIONS = (1 << 56) - 1
-
-Datapath = Any
-"""An `os_ken.controller.controller.Datapath`."""
+_CLASSES = 0xFF << 56
+_ENCODED = 1 << 15
+"""Matches and lists of actions that are kept; each takes about 200 bytes."""
+_HEADER = struct.Struct("!BBHI")
+_FLOW_MOD = struct.Struct("!QQBBHHHIIIHxx")
+_PROTOCOL = ProtocolDesc(version=protocol.OFP_VERSION)
 
 
 def cookie(kind: RuleClass, generation: int) -> int:
@@ -48,44 +60,84 @@ def generation_of(value: int) -> int:
     return value & _GENERATIONS
 
 
-def flow_mod(datapath: Datapath, rule: Rule, generation: int) -> Any:
+def flow_mod(rule: Rule, generation: int, xid: int) -> bytes:
     """The message that adds a rule, or replaces the one with the same table, priority and match."""
-    parser = datapath.ofproto_parser
-    actions = [action for part in rule.actions for action in _actions(parser, part)]
-    instructions = [parser.OFPInstructionActions(protocol.OFPIT_APPLY_ACTIONS, actions)] if actions else []
-    instructions += [parser.OFPInstructionGotoTable(part.table) for part in rule.actions if isinstance(part, Goto)]
-    return parser.OFPFlowMod(
-        datapath,
-        cookie=cookie(rule.kind, generation),
-        table_id=rule.key.table,
-        command=protocol.OFPFC_ADD,
-        idle_timeout=rule.idle_s,
-        priority=rule.key.priority,
-        flags=protocol.OFPFF_SEND_FLOW_REM if rule.idle_s else 0,
-        match=match(parser, rule.key.match),
-        instructions=instructions,
+    return _flow_mod(
+        protocol.OFPFC_ADD,
+        xid,
+        (cookie(rule.kind, generation), 0),
+        (rule.key.table, rule.key.priority, rule.idle_s),
+        protocol.OFPFF_SEND_FLOW_REM if rule.idle_s else 0,
+        _encoded_match(rule.key.match) + _encoded_instructions(rule.actions),
     )
 
 
-def removal(datapath: Datapath, rule: Rule) -> Any:
-    """The message that removes exactly this rule."""
-    return strict_removal(datapath, rule.key.table, rule.key.priority, match(datapath.ofproto_parser, rule.key.match))
+def removal(rule: Rule, xid: int) -> bytes:
+    """The message that removes exactly this rule, of whatever generation."""
+    of_class = (cookie(rule.kind, 0), _CLASSES)
+    where = (rule.key.table, rule.key.priority, 0)
+    return _flow_mod(protocol.OFPFC_DELETE_STRICT, xid, of_class, where, 0, _encoded_match(rule.key.match))
 
 
-def strict_removal(datapath: Datapath, table: int, priority: int, matched: Any) -> Any:
-    """The message that removes the rule of this table, priority and match."""
-    return datapath.ofproto_parser.OFPFlowMod(
-        datapath,
-        table_id=table,
-        command=protocol.OFPFC_DELETE_STRICT,
-        priority=priority,
-        out_port=protocol.OFPP_ANY,
-        out_group=protocol.OFPG_ANY,
-        match=matched,
+def stranger_removal(flow: Any, xid: int) -> bytes:
+    """The message that removes a reported rule, unless the same rule with another cookie has replaced it since."""
+    where = (flow.table_id, flow.priority, 0)
+    exactly = (flow.cookie, (1 << 64) - 1)
+    return _flow_mod(protocol.OFPFC_DELETE_STRICT, xid, exactly, where, 0, _serialized(flow.match))
+
+
+def _flow_mod(
+    command: int, xid: int, cookies: tuple[int, int], where: tuple[int, int, int], flags: int, rest: bytes
+) -> bytes:
+    """OpenFlow 1.3.5 section 7.3.4.1; `cookies` with mask, `where` is table, priority and idle timeout."""
+    table, priority, idle_s = where
+    any_one = protocol.OFPP_ANY
+    body = _FLOW_MOD.pack(
+        *cookies, table, command, idle_s, 0, priority, protocol.OFP_NO_BUFFER, any_one, protocol.OFPG_ANY, flags
     )
+    return _message(protocol.OFPT_FLOW_MOD, xid, body + rest)
 
 
-def match(parser: Any, wanted: Match) -> Any:
+def barrier(xid: int) -> bytes:
+    """The message that a switch answers when it has done everything before it."""
+    return _message(protocol.OFPT_BARRIER_REQUEST, xid, b"")
+
+
+def _message(kind: int, xid: int, body: bytes) -> bytes:
+    return _HEADER.pack(protocol.OFP_VERSION, kind, _HEADER.size + len(body), xid) + body
+
+
+def flows_request(xid: int) -> bytes:
+    """The message that asks a switch for all its rules."""
+    return _whole(parser.OFPFlowStatsRequest(_PROTOCOL), xid)
+
+
+def _whole(message: Any, xid: int) -> bytes:
+    message.set_xid(xid)
+    message.serialize()
+    return bytes(message.buf)
+
+
+@lru_cache(_ENCODED)
+def _encoded_match(wanted: Match) -> bytes:
+    return _serialized(match(wanted))
+
+
+@lru_cache(_ENCODED)
+def _encoded_instructions(actions: tuple[Action, ...]) -> bytes:
+    encoded = [action for part in actions for action in _actions(part)]
+    instructions = [parser.OFPInstructionActions(protocol.OFPIT_APPLY_ACTIONS, encoded)] if encoded else []
+    instructions += [parser.OFPInstructionGotoTable(part.table) for part in actions if isinstance(part, Goto)]
+    return b"".join(_serialized(instruction) for instruction in instructions)
+
+
+def _serialized(part: Any) -> bytes:
+    buffer = bytearray()
+    part.serialize(buffer, 0)
+    return bytes(buffer)
+
+
+def match(wanted: Match) -> Any:
     """An OpenFlow match, prerequisites included."""
     fields: dict[str, Any] = {}
     if wanted.in_port is not None:
@@ -116,13 +168,15 @@ def _network(side: str, network: IpNetwork) -> dict[str, Any]:
     return {"eth_type": eth_type, f"{version}_{side}": (str(network.network_address), str(network.netmask))}
 
 
-def _actions(parser: Any, action: object) -> Iterator[Any]:
+def _actions(action: Action) -> Iterator[Any]:
     match action:
         case Output(port):
             yield parser.OFPActionOutput(port)
         case Route(mac):
             yield parser.OFPActionSetField(eth_src=GATEWAY_MAC)
             yield parser.OFPActionSetField(eth_dst=mac)
+            yield parser.OFPActionDecNwTtl()
+        case Hop():
             yield parser.OFPActionDecNwTtl()
         case ToAnchor():
             yield parser.OFPActionSetField(eth_dst=ANCHOR_MAC)
@@ -131,10 +185,10 @@ def _actions(parser: Any, action: object) -> Iterator[Any]:
         case ToController():
             yield parser.OFPActionOutput(protocol.OFPP_CONTROLLER, _COPY_BYTES)
         case AnswerArp():
-            yield from _answer_arp(parser)
+            yield from _answer_arp()
 
 
-def _answer_arp(parser: Any) -> Iterator[Any]:
+def _answer_arp() -> Iterator[Any]:
     """An ARP request turned into its answer in place (RFC 826): asker and asked change places."""
     yield parser.NXActionRegMove(src_field="eth_src", dst_field="eth_dst", n_bits=48)
     yield parser.OFPActionSetField(eth_src=GATEWAY_MAC)
@@ -146,24 +200,24 @@ def _answer_arp(parser: Any) -> Iterator[Any]:
     yield parser.OFPActionOutput(protocol.OFPP_IN_PORT)
 
 
-def packet_out(datapath: Datapath, port: int, frame: bytes) -> Any:
+def packet_out(port: int, frame: bytes, xid: int) -> bytes:
     """The message that sends a frame out of a port."""
-    parser = datapath.ofproto_parser
-    return parser.OFPPacketOut(
-        datapath,
+    message = parser.OFPPacketOut(
+        _PROTOCOL,
         buffer_id=protocol.OFP_NO_BUFFER,
         in_port=protocol.OFPP_CONTROLLER,
         actions=[parser.OFPActionOutput(port)],
         data=frame,
     )
+    return _whole(message, xid)
 
 
-def pinned_connection(matched: Any) -> FirstSegment:
+def pinned_connection(matched: Any) -> Ends:
     """The connection that a pinning rule is for, from its match."""
     address: Any = IPv4Address if "ipv4_src" in matched else IPv6Address
     version = "ipv4" if "ipv4_src" in matched else "ipv6"
     ends = (_unmasked(matched[f"{version}_src"]), _unmasked(matched[f"{version}_dst"]))
-    return FirstSegment(address(ends[0]), matched["tcp_src"], address(ends[1]), matched["tcp_dst"])
+    return Ends(address(ends[0]), matched["tcp_src"], address(ends[1]), matched["tcp_dst"])
 
 
 def _unmasked(value: Any) -> str:

@@ -8,7 +8,7 @@ from meclab.addressing import GATEWAY_IPV6, GATEWAY_MAC
 from meclab.errors import PeerError
 
 _ETHERNET = 14
-_IPV6_HEADER = 40
+_IPV4_HEADER, _IPV6_HEADER = 20, 40
 _ICMPV6 = 58
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _ROUTER_SOLICITED_OVERRIDE = 0xE0000000
@@ -17,13 +17,22 @@ _UNSPECIFIED = IPv6Address("::")
 
 
 @dataclass(frozen=True)
-class FirstSegment:
-    """A TCP SYN."""
+class Ends:
+    """The ends of a TCP connection, its opener's first."""
 
     source: IPv4Address | IPv6Address
     source_port: int
     destination: IPv4Address | IPv6Address
     destination_port: int
+
+
+@dataclass(frozen=True)
+class FirstSegment:
+    """A TCP SYN that a switch has routed."""
+
+    ends: Ends
+    routed_to: str
+    """MAC of the host that it went to."""
 
 
 def mac_bytes(mac: str) -> bytes:
@@ -61,8 +70,8 @@ def _checksum(addresses: bytes, body: bytes) -> int:
 
 
 def first_segment(frame: bytes) -> FirstSegment:
-    """The ends of the TCP connection that a frame opens; raises `PeerError` for anything else."""
-    version = frame[_ETHERNET] >> 4 if len(frame) > _ETHERNET else 0
+    """The connection that a frame opens, and the host that it went to; raises `PeerError` for anything else."""
+    version = frame[_ETHERNET] >> 4 if len(frame) >= _ETHERNET + _IPV4_HEADER else 0
     source: IPv4Address | IPv6Address
     destination: IPv4Address | IPv6Address
     if version == 4:
@@ -76,4 +85,4 @@ def first_segment(frame: bytes) -> FirstSegment:
     if protocol != 6 or len(frame) < start + 4:
         raise PeerError(f"not a TCP segment: {frame[:60].hex()}")
     ports = struct.unpack_from("!HH", frame, start)
-    return FirstSegment(source, ports[0], destination, ports[1])
+    return FirstSegment(Ends(source, ports[0], destination, ports[1]), routed_to=frame[:6].hex(":"))

@@ -4,13 +4,17 @@ The pipeline of an edge or core switch:
 
 | table | name | what it decides |
 |---|---|---|
-| 0 | intercept | ARP and ND for the gateway are answered, frames for it routed, others forwarded |
+| 0 | intercept | ARP and ND for the gateway are answered, packets for it routed, others in transit forwarded |
 | 1 | steer | virtual address: pinned connections, then the device's serving host |
 | 2 | route | local breakout, else to the anchor; at the anchor every host |
 | 3 | devices | which device's MAC belongs to the destination address |
 | 4 | forward | out of which port the destination MAC is |
 
 An access point has table 0 alone: radio to uplink, uplink to radio.
+
+Every switch that a packet passes takes one off its TTL (RFC 1812 section 5.3.1), in transit too, and may send it
+back where it came from: what is on its way to a device that has just moved turns round, and what two switches
+would send to and fro, because one of them could not be told, ends.
 
 Rules come by subject (a switch, a host, a device, a breakout), so that a change computes only what it touches.
 """
@@ -26,6 +30,7 @@ from meclab.messages import RuleClass
 from meclab.plan import RADIO_PORT, Breakout, PlannedNode
 
 IpNetwork = IPv4Network | IPv6Network
+_ANY = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 PIN_IDLE_S = 10
 """A pinned connection that is silent for so long is forgotten."""
 
@@ -88,7 +93,12 @@ class ToAnchor:
 
 @dataclass(frozen=True)
 class AnyPort:
-    """The frame may leave by the port that it came in by (a routed frame may have to)."""
+    """The frame may leave by the port that it came in by."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One off the TTL."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +108,10 @@ class AnswerArp:
 
 @dataclass(frozen=True)
 class ToController:
-    """A copy to the controller."""
+    """A copy to the controller, as the frame is now."""
 
 
-Action = Output | Goto | Route | ToAnchor | AnyPort | AnswerArp | ToController
+Action = Output | Goto | Route | ToAnchor | AnyPort | Hop | AnswerArp | ToController
 
 
 @dataclass(frozen=True)
@@ -149,6 +159,11 @@ class Rules:
         self.routers = [*sorted(network.edges), self.core]
         self._hosts = {node.name: node for node in self.plan.nodes if node.mac is not None}
         self._macs = {name: node.mac or "" for name, node in self._hosts.items()}
+        self._vip_breakouts = {
+            (edge, vip): Breakout(edge=edge, prefix=vip)
+            for edge in network.edges
+            for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6))
+        }
         self._pinned = self.plan.method.variant == "pinned"
 
     def base(self, switch: PlannedNode) -> Iterator[Rule]:
@@ -178,7 +193,9 @@ class Rules:
         routed = [GATEWAY_MAC, ANCHOR_MAC] if switch == self.core else [GATEWAY_MAC]
         for mac in routed:
             yield _rule(Table.INTERCEPT, 10, Match(eth_dst=mac), AnyPort(), Goto(Table.STEER))
-        yield _rule(Table.INTERCEPT, 0, Match(), Goto(Table.FORWARD))
+        for any_address in _ANY:
+            yield _rule(Table.INTERCEPT, 5, Match(destination=any_address), AnyPort(), Hop(), Goto(Table.FORWARD))
+        yield _rule(Table.INTERCEPT, 0, Match())
         yield _rule(Table.INTERCEPT, 30, Match(arp_target=GATEWAY_IPV4), AnswerArp())
         yield _rule(Table.INTERCEPT, 30, Match(solicited=GATEWAY_IPV6), ToController())
         yield _rule(Table.INTERCEPT, 20, Match(arp=True))
@@ -222,26 +239,36 @@ class Rules:
                 yield switch, _rule(Table.STEER, 10, to_vip, *to_host, kind=RuleClass.STEER)
                 if self._pinned:
                     first = Match(source=to_vip.source, destination=to_vip.destination, tcp_syn=True)
-                    yield switch, _rule(Table.STEER, 20, first, ToController(), *to_host, kind=RuleClass.PIN)
+                    yield (
+                        switch,
+                        _rule(Table.STEER, 20, first, to_host[0], ToController(), to_host[1], kind=RuleClass.PIN),
+                    )
+
+    def watch(self, intents: Intents, connection: Connection) -> str:
+        """The switch that sees a connection's packets, and whose rule ends by silence."""
+        return next(self._steering_switches(intents, connection.device, network_of(connection.destination)))
 
     def pin(self, intents: Intents, connection: Connection, host: str) -> Iterator[SwitchRule]:
-        """A connection that stays with its host. Only the edge's rule ends by silence: the anchor sees no packet of
-        a connection that breaks out at the edge, so its rule goes when the edge's has gone."""
+        """A connection that stays with its host, at the switches that steer its device.
+
+        Only the first one's rule ends by silence: the anchor sees no packet of a connection that breaks out at the
+        edge, so its rule goes when the edge's has gone.
+        """
         match = Match(
             source=network_of(connection.source),
             destination=network_of(connection.destination),
             tcp_ports=(connection.source_port, connection.destination_port),
         )
-        switches = list(self._steering_switches(intents, connection.device, network_of(connection.destination)))
-        for switch in switches:
-            idle_s = PIN_IDLE_S if switch == switches[0] else 0
+        watch = self.watch(intents, connection)
+        for switch in self._steering_switches(intents, connection.device, network_of(connection.destination)):
+            idle_s = PIN_IDLE_S if switch == watch else 0
             actions = (Route(self._macs[host]), Goto(Table.FORWARD))
             yield switch, _rule(Table.STEER, 30, match, *actions, kind=RuleClass.PIN, idle_s=idle_s)
 
     def _steering_switches(self, intents: Intents, device: str, vip: IpNetwork) -> Iterator[str]:
         """The device's edge first, if the virtual address breaks out there; then the anchor."""
         edge = self.network.edge_of_device(intents, device)
-        if edge is not None and Breakout(edge=edge, prefix=vip) in intents.breakouts:
+        if edge is not None and self._vip_breakouts[edge, vip] in intents.breakouts:
             yield edge
         yield self.core
 
@@ -250,14 +277,12 @@ class Rules:
         if (ap := intents.attachments.get(device)) is not None:
             yield from self.attachment(device, ap)
         yield from self.steering(intents, device)
-        for connection, host in intents.pins_of(device).items():
+        for connection, host in intents.pins.get(device, {}).items():
             yield from self.pin(intents, connection, host)
 
-    def of_switch(self, intents: Intents, switch: str) -> dict[Key, Rule]:
+    def of_switch(self, intents: Intents, switch: str) -> list[Rule]:
         """Everything that one switch has to hold."""
-        found = {rule.key: rule for rule in self.base(self.plan.node(switch))}
         subjects = [self.breakout(breakout) for breakout in intents.breakouts]
         subjects += [self.of_device(intents, device) for device in self.network.devices]
-        for subject in subjects:
-            found |= {rule.key: rule for name, rule in subject if name == switch}
-        return found
+        found = list(self.base(self.plan.node(switch)))
+        return found + [rule for subject in subjects for name, rule in subject if name == switch]

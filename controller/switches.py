@@ -1,7 +1,8 @@
-"""The switches that are connected, and how a step is brought to them: messages, then a barrier each."""
+"""The connections to switches, and how a step is brought to them: messages, then a barrier each."""
 
 import itertools
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,93 +15,146 @@ BARRIER_SECONDS = 2.0
 """A switch that has not answered by then counts as not reached."""
 _SERIALS = 0x00FFFFFF
 
+Datapath = Any
+"""An `os_ken.controller.controller.Datapath`."""
 
-class Switches:
-    """Connected switches by name; safe to use from several threads."""
+
+class Barrier:
+    """A question to a switch whether it has done everything before."""
 
     def __init__(self) -> None:
-        self._datapaths: dict[str, Any] = {}
-        self._ready: set[str] = set()
-        self._generations = itertools.count(1)
-        self._generation: dict[str, int] = {}
-        self._waiting: dict[tuple[str, int], threading.Event] = {}
-        self._settling: set[tuple[str, int]] = set()
+        self.answered = False
+        self._over = threading.Event()
+
+    def end(self, answered: bool) -> None:
+        """The answer has come, or never will."""
+        self.answered = answered
+        self._over.set()
+
+    def wait(self, deadline_s: float) -> bool:
+        """Whether the answer has come by then (`time.monotonic`); at once when the connection ends."""
+        self._over.wait(max(0.0, deadline_s - time.monotonic()))
+        return self.answered
+
+
+class Channel:
+    """One connection of one switch; safe to use from several threads."""
+
+    def __init__(self, name: str, datapath: Datapath, generation: int) -> None:
+        self.name = name
+        self.datapath = datapath
+        self.generation = generation
+        """What rules carry in their cookies that were sent on this connection."""
+        self.ready = False
+        """Whether the switch holds what it should."""
+        self._closed = False
+        self._settling: int | None = None
+        self._waiting: dict[int, Barrier] = {}
         self._serials = itertools.count(1)
 
-    def connected(self, name: str, datapath: Any) -> int:
-        """A switch has connected; the generation that its rules get from now on."""
-        self._datapaths[name] = datapath
-        self._ready.discard(name)
-        self._generation[name] = next(self._generations)
-        return self._generation[name]
+    def send(self, add: Iterable[Rule], remove: Iterable[Rule] = (), then: RuleClass | None = None) -> Barrier:
+        """Sends rules in order without waiting, and with `then` a barrier of that class after them.
 
-    def disconnected(self, name: str, datapath: Any) -> None:
-        """A connection has ended; one that has replaced it stays."""
-        if self._datapaths.get(name) is datapath:
-            del self._datapaths[name]
-            self._ready.discard(name)
-
-    @property
-    def names(self) -> frozenset[str]:
-        """Those that are connected."""
-        return frozenset(self._datapaths)
-
-    @property
-    def ready(self) -> frozenset[str]:
-        """Those that are connected and hold what they should."""
-        return frozenset(self._ready)
-
-    def generation(self, name: str) -> int:
-        """The generation of a connected switch's rules."""
-        return self._generation[name]
-
-    def datapath(self, name: str) -> Any:
-        return self._datapaths.get(name)
-
-    def apply(self, step: Step, kind: RuleClass) -> set[str]:
-        """Brings a step to its switches at the same time and waits for all; the switches that were not reached."""
-        barriers = {}
-        for name in sorted(step.switches):
-            if (datapath := self._datapaths.get(name)) is None:
-                continue
-            self.send(name, datapath, step.add.get(name, ()), step.remove.get(name, ()))
-            barriers[name] = self.barrier(name, datapath, kind)
-        answered = {name for name, event in barriers.items() if event.wait(BARRIER_SECONDS)}
-        return step.switches - answered
-
-    def send(self, name: str, datapath: Any, add: Iterable[Rule], remove: Iterable[Rule] = ()) -> None:
-        """Sends rules in order, without waiting."""
-        for rule in add:
-            self._send(datapath, openflow.flow_mod(datapath, rule, self._generation[name]), self._xid(rule.kind))
-        for rule in remove:
-            self._send(datapath, openflow.removal(datapath, rule), self._xid(rule.kind))
-
-    def barrier(self, name: str, datapath: Any, kind: RuleClass, settles: bool = False) -> threading.Event:
-        """Asks a switch to say when it has done everything before; the event is set when it does.
-
-        With `settles` the switch then holds what it should.
+        All in one piece: one wake-up of the thread that sends, and one segment.
         """
-        event = threading.Event()
-        xid = self._xid(kind)
-        self._waiting[name, xid] = event
-        if settles:
-            self._settling.add((name, xid))
-        self._send(datapath, datapath.ofproto_parser.OFPBarrierRequest(datapath), xid)
-        return event
+        messages = [openflow.flow_mod(rule, self.generation, self._xid(rule.kind)) for rule in add]
+        messages += [openflow.removal(rule, self._xid(rule.kind)) for rule in remove]
+        barrier = Barrier()
+        if then is not None:
+            xid = self._xid(then)
+            self._waiting[xid] = barrier
+            messages.append(openflow.barrier(xid))
+        self._send(messages)
+        return barrier
 
-    def barrier_answered(self, name: str, xid: int) -> None:
+    def ask_for_flows(self) -> None:
+        self._send([openflow.flows_request(self._xid(RuleClass.BASE))])
+
+    def settle(self, strangers: Iterable[Any], last: bool) -> None:
+        """Takes away reported rules of another time or another hand; after the last the switch is as it should be."""
+        messages = [openflow.stranger_removal(flow, self._xid(RuleClass.BASE)) for flow in strangers]
+        if last:
+            self._settling = self._xid(RuleClass.BASE)
+            messages.append(openflow.barrier(self._settling))
+        self._send(messages)
+
+    def packet_out(self, port: int, frame: bytes) -> None:
+        """Has the switch send a frame."""
+        self._send([openflow.packet_out(port, frame, self._xid(RuleClass.BASE))])
+
+    def barrier_answered(self, xid: int) -> None:
         """A barrier's answer has come."""
-        if (event := self._waiting.pop((name, xid), None)) is not None:
-            event.set()
-        if (name, xid) in self._settling:
-            self._settling.discard((name, xid))
-            self._ready.add(name)
+        if xid == self._settling:
+            self.ready = True
+        if (barrier := self._waiting.pop(xid, None)) is not None:
+            barrier.end(answered=True)
+
+    def close(self) -> None:
+        """The connection has ended: nobody waits for its answers any more."""
+        self._closed = True
+        self.ready = False
+        while self._waiting:
+            self._waiting.popitem()[1].end(answered=False)
+
+    def _send(self, messages: list[bytes]) -> None:
+        if messages and not self._closed:
+            self._closed = not self.datapath.send(b"".join(messages))
+        if self._closed:
+            self.close()
 
     def _xid(self, kind: RuleClass) -> int:
         """A transaction id with the class in its top byte."""
         return kind << 24 | next(self._serials) & _SERIALS
 
-    @staticmethod
-    def _send(datapath: Any, message: Any, xid: int) -> None:
-        message.set_xid(xid)
-        datapath.send_msg(message)
+
+class Switches:
+    """The live connection of each switch."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, Channel] = {}
+        self._generations = itertools.count(1)
+
+    def connected(self, name: str, datapath: Datapath) -> Channel:
+        """A switch has connected; an older connection of it is over."""
+        before = self._channels.get(name)
+        self._channels[name] = channel = Channel(name, datapath, next(self._generations))
+        if before is not None:
+            before.close()
+        return channel
+
+    def disconnected(self, datapath: Datapath) -> str | None:
+        """A connection has ended; the switch that is gone with it, none where another connection has replaced it."""
+        channel = self.of(datapath)
+        if channel is None:
+            return None
+        del self._channels[channel.name]
+        channel.close()
+        return channel.name
+
+    def of(self, datapath: Datapath) -> Channel | None:
+        """The live connection that this is; none where it is over."""
+        return next((channel for channel in self._channels.values() if channel.datapath is datapath), None)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Those that are connected."""
+        return frozenset(self._channels)
+
+    @property
+    def ready(self) -> frozenset[str]:
+        """Those that are connected and hold what they should."""
+        return frozenset(name for name, channel in self._channels.copy().items() if channel.ready)
+
+    def send(self, step: Step, then: RuleClass | None = None) -> dict[str, Barrier]:
+        """Brings a step to its switches at the same time, without waiting; the barriers of those that are there."""
+        return {
+            name: channel.send(step.add.get(name, ()), step.remove.get(name, ()), then)
+            for name in sorted(step.switches)
+            if (channel := self._channels.get(name)) is not None
+        }
+
+
+def reached(barriers: dict[str, Barrier]) -> set[str]:
+    """The switches that have answered, `BARRIER_SECONDS` for all of them together."""
+    deadline_s = time.monotonic() + BARRIER_SECONDS
+    return {name for name, barrier in barriers.items() if barrier.wait(deadline_s)}

@@ -7,20 +7,23 @@ The order loses no packet of a device that is attached to two access points at o
    only when the next one knows where to send them;
 3. what is stale goes, everywhere at once.
 
-Within a switch the rules of a step are sent in order on one connection. A step is over when every switch in it has
-answered a barrier.
+Several devices go through these together, each by its own access point. Within a switch the rules of a step are sent
+in order on one connection. A step is over when every switch in it has answered a barrier.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from controller.intents import Intents, Network
-from controller.rules import Key, Rule, Rules, SwitchRule
+from controller.intents import Intents
+from controller.rules import Key, Rule, Rules
 from meclab.messages import RuleClass
 from meclab.plan import Breakout
 
 _FIRST = (RuleClass.PIN, RuleClass.STEER, RuleClass.ATTACH, RuleClass.BASE)
 """Within a switch: a pinned connection's rule is there before the device's."""
+
+Place = tuple[str, Key]
+"""A switch, and which of its rules."""
 
 
 @dataclass
@@ -35,46 +38,53 @@ class Step:
     def switches(self) -> set[str]:
         return {*self.add, *self.remove}
 
+    def leave_out(self, newer: "Step") -> None:
+        """Adds nothing that a newer step decides otherwise."""
+        for switch, rules in self.add.items():
+            decided = {rule.key for rule in [*newer.add.get(switch, ()), *newer.remove.get(switch, ())]}
+            rules[:] = [rule for rule in rules if rule.key not in decided]
+
 
 def steps(rules: Rules, before: Intents, after: Intents) -> list[Step]:
     """The steps from one set of intents to another; computes only the devices and breakouts that differ."""
     devices = _changed_devices(before, after)
     old = _collect(rules, before, devices, before.breakouts - after.breakouts)
     new = _collect(rules, after, devices, after.breakouts - before.breakouts)
-    added = [pair for pair, rule in new.items() if old.get(pair) != rule]
+    changed = [(place, rule, rank) for place, (rule, rank) in new.items() if place not in old or old[place][0] != rule]
     found: dict[int, Step] = {}
-    for pair in sorted(added, key=lambda pair: _FIRST.index(new[pair].kind)):
-        switch, _ = pair
-        rank = _rank(rules.network, after, devices, switch)
-        found.setdefault(rank, Step()).add.setdefault(switch, []).append(new[pair])
+    for (switch, _), rule, rank in sorted(changed, key=lambda change: _FIRST.index(change[1].kind)):
+        found.setdefault(rank, Step()).add.setdefault(switch, []).append(rule)
     last = Step()
-    for pair, rule in old.items():
-        if pair not in new:
-            last.remove.setdefault(pair[0], []).append(rule)
+    for place, (rule, _) in old.items():
+        if place not in new:
+            last.remove.setdefault(place[0], []).append(rule)
     return [found[rank] for rank in sorted(found)] + ([last] if last.remove else [])
 
 
 def _changed_devices(before: Intents, after: Intents) -> set[str]:
-    changed = {c.device for c, _ in before.pins.items() ^ after.pins.items()}
-    for old, new in ((before.attachments, after.attachments), (before.serving, after.serving)):
-        changed |= {device for device, _ in old.items() ^ new.items()}
     if before.breakouts != after.breakouts:
-        changed |= after.serving.keys() | before.serving.keys()
-    return changed
+        return {*before.serving, *after.serving, *_differing(before.attachments, after.attachments)}
+    changed = _differing(before.attachments, after.attachments) | _differing(before.serving, after.serving)
+    return changed | _differing(before.pins, after.pins)
+
+
+def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> set[str]:
+    if before is after:
+        return set()
+    return {name for name in {**before, **after} if before.get(name) != after.get(name)}
 
 
 def _collect(
     rules: Rules, intents: Intents, devices: Iterable[str], breakouts: Iterable[Breakout]
-) -> dict[tuple[str, Key], Rule]:
-    pairs: list[SwitchRule] = []
+) -> dict[Place, tuple[Rule, int]]:
+    """Each rule with its rank: how many switches lie between its own and its device's access point."""
+    found: dict[Place, tuple[Rule, int]] = {}
     for device in devices:
-        pairs += rules.of_device(intents, device)
+        ap = intents.attachments.get(device)
+        hops = rules.network.hops[ap] if ap is not None else {}
+        for switch, rule in rules.of_device(intents, device):
+            found[switch, rule.key] = rule, hops.get(switch, 0)
     for breakout in breakouts:
-        pairs += rules.breakout(breakout)
-    return {(switch, rule.key): rule for switch, rule in pairs}
-
-
-def _rank(network: Network, after: Intents, devices: Iterable[str], switch: str) -> int:
-    """How many switches lie between this one and the nearest access point that one of the devices is at."""
-    aps = {after.attachments[device] for device in devices if device in after.attachments}
-    return min((network.hops[ap][switch] for ap in aps), default=0)
+        for switch, rule in rules.breakout(breakout):
+            found[switch, rule.key] = rule, 0
+    return found

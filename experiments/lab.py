@@ -1,7 +1,7 @@
 """The running lab, inside its sandbox: network, captures, controller and programs, started, watched and stopped."""
 
-import contextlib
 import json
+import logging
 import socket
 import subprocess
 import sys
@@ -24,6 +24,7 @@ from meclab.scenario import LinkChange
 from topologies.machine import Datapath
 from topologies.network import Network
 
+log = logging.getLogger(__name__)
 Key = tuple[str, str]
 """Node and program."""
 
@@ -138,7 +139,8 @@ class Lab:
         """Raises `RunError` where anything that the run depends on has died."""
         self.network.check()
         deaths = [process.death() for process in (self._controller, self.programs) if process is not None]
-        if found := [death for death in deaths if death]:
+        problems = self._captures.problems() if self._captures is not None else []
+        if found := [death for death in (*deaths, *problems) if death]:
             raise RunError("\n".join(found))
 
     def play(self) -> None:
@@ -152,20 +154,30 @@ class Lab:
             self.check()
 
     def stop(self) -> list[CaptureCount]:
-        """Ends agents, traffic and captures, in this order; returns what each capture counted. Never raises."""
-        with contextlib.suppress(LabError, OSError):
-            self.mark(Marker("end", time.time_ns()))
-        with contextlib.suppress(LabError, OSError):
-            if self.programs is not None and self._agents:
-                for node, program in self._agents:
-                    self.programs.stop(node, program)
-                self.programs.await_exit(self._agents)
+        """Ends agents, traffic and captures, in this order, whatever fails on the way; what each capture counted."""
+        for step in (self._mark_end, self._stop_agents, self._stop_traffic, self._describe):
+            try:
+                step()
+            except (LabError, OSError, ValueError, KeyError) as error:
+                log.error("ending the lab: %r", error)
+        return self._captures.stop() if self._captures is not None else []
+
+    def _mark_end(self) -> None:
+        self.mark(Marker("end", time.time_ns()))
+
+    def _stop_agents(self) -> None:
+        if self.programs is not None and self._agents:
+            for node, program in self._agents:
+                self.programs.stop(node, program)
+            self.programs.await_exit(self._agents)
+
+    def _stop_traffic(self) -> None:
         for process in self._traffic:
             process.stop()
-        with contextlib.suppress(LabError, OSError):
-            self.network.dump_flows("after")
-            provenance.write_network(self.run_dir, self.network)
-        return self._captures.stop() if self._captures is not None else []
+
+    def _describe(self) -> None:
+        provenance.write_network(self.run_dir, self.network)
+        self.network.dump_flows("after")
 
     # What the timeline's events do to the lab.
 

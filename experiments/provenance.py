@@ -19,6 +19,8 @@ COMMANDS = {
     "dumpcap": ["dumpcap", "--version"],
     "mininet": ["mn", "--version"],
 }
+OFFLOADS = ("tx-checksumming", "tcp-segmentation-offload", "generic-receive-offload", "large-receive-offload")
+"""What makes a captured frame differ from one on a wire."""
 _NUMBER = re.compile(r"\d+(\.\d+)+\S*")
 
 
@@ -47,11 +49,17 @@ def write_network(run_dir: Path, network: "Network") -> None:
     links and air as `logs/links.json`."""
     stats = network.stats()
     processes = {name: part["process"] for name, part in stats.items() if "process" in part}
+    qdiscs = _qdiscs(network)
     described = {
         "realtime": all(process["scheduling"] == "realtime" for process in processes.values()),
         "links_seeded": network.links.seeded,
-        "calibration_ns": {name: process["cost_ns"] for name, process in processes.items()},
-        "qdiscs": _qdiscs(network),
+        "calibration_ns": {
+            f"{name} {cost}": process[f"{cost}_ns"]
+            for name, process in processes.items()
+            for cost in ("arrival", "departure")
+        },
+        "qdiscs": qdiscs,
+        "offloads": {name: left for name in qdiscs if (left := _offloads(network, name))},
     }
     (run_dir / "network.json").write_text(json.dumps(described, indent=1))
     (run_dir / "logs" / "links.json").write_text(json.dumps(stats, indent=1))
@@ -69,6 +77,16 @@ def _qdiscs(network: "Network") -> dict[str, str]:
             if row["dev"] != "lo":
                 found[row["dev"]] = " ".join(filter(None, (found.get(row["dev"]), row["kind"])))
     return found
+
+
+def _offloads(network: "Network", interface: str) -> str:
+    """The offloads of an interface that are on and change what a capture shows."""
+    node = interface.partition("-")[0]
+    hosts = {part.name for part in network.plan.nodes if part.mac is not None}
+    inside = in_namespace(network.node_pid(node), []) if node in hosts else []
+    done = subprocess.run([*inside, "ethtool", "-k", interface], capture_output=True, text=True, check=False)
+    features = dict(line.strip().partition(": ")[::2] for line in done.stdout.splitlines())
+    return " ".join(name for name in OFFLOADS if features.get(name, "").startswith("on"))
 
 
 def of_network(run_dir: Path) -> dict[str, Any]:

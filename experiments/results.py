@@ -133,7 +133,7 @@ class Manifest(Result):
     offloads: dict[str, str] = {}
     """Interface to the offloads left on."""
     calibration_ns: dict[str, int] = {}
-    """Interface to the fixed wake-up cost taken off its delay."""
+    """Process of links or air, and which cost (`arrival`, `departure`), to what is taken off every delay."""
     captures: tuple[CaptureCount, ...] = ()
     result: RunResult | None = None
 

@@ -2,6 +2,7 @@
 
 netem orders what it holds by time to send, so jitter alone reorders. With a rate it never lets a packet overtake,
 whatever the rate: where order is to be kept and no rate is configured, it gets one that costs nothing.
+A capture at an interface sees what leaves it after netem, so its own link's delay lies before the packet there.
 MODEL: while packets wait for a configured rate, netem lets the delay run meanwhile: a queue adds only what it takes
 beyond the delay (in `wire` it comes on top). Its limit counts packets, here of full size.
 """

@@ -89,7 +89,9 @@ def find(runs_dir: Path, name: str | None = None) -> Lab:
         return matching[0]
     listed = ", ".join(f"{lab.scenario} ({lab.run_dir.name})" for lab in labs) or "none"
     if not matching:
-        raise NoSuchLab(f"no lab {name + ' ' if name else ''}is running (running: {listed}); start one with: ./lab up SCENARIO")
+        raise NoSuchLab(
+            f"no lab {name + ' ' if name else ''}is running (running: {listed}); start one with: ./lab up SCENARIO"
+        )
     raise NoSuchLab(f"more than one lab matches; name one by its run folder: {listed}")
 
 

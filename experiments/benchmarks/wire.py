@@ -87,12 +87,14 @@ def rates(folder: Path, rates_mbps: Sequence[int] = (1, 10, 50, 200), seconds: i
     rows = []
     with link(LinkShape(), folder) as (a, b, wire):
         for mbps in rates_mbps:
-            wire.change(LINK, LinkShape(delay=MILLISECOND, rate=mbps * 1_000_000, queue=100_000))
+            wire.change(LINK, LinkShape(delay=MILLISECOND, rate=mbps * 1_000_000, queue=max(100_000, 5000 * mbps)))
             options = ("-u", f"-l{_PAYLOAD_BYTES}", f"-b{1.3 * mbps}M", f"-t{seconds}")
-            bits = _carried(iperf3(a, b, ADDRESSES[1], *options))
+            end = iperf3(a, b, ADDRESSES[1], *options)["end"]
+            offered, bits = (_frame_bps(end[key]) for key in ("sum_sent", "sum_received"))
             rows.append(
                 {
                     "rate_mbps": mbps,
+                    "offered_mbps": round(offered / 1e6, 3),
                     "measured_mbps": round(bits / 1e6, 3),
                     "error_percent": round(100 * (bits / 1e6 / mbps - 1), 2),
                 }
@@ -100,8 +102,9 @@ def rates(folder: Path, rates_mbps: Sequence[int] = (1, 10, 50, 200), seconds: i
     return rows
 
 
-def _carried(result: dict[str, Any]) -> float:
-    return float(result["end"]["sum_received"]["bits_per_second"]) * _FRAME_BYTES / _PAYLOAD_BYTES
+def _frame_bps(transfer: dict[str, Any]) -> float:
+    """Bit rate of the frames that carry iperf3's payloads."""
+    return float(transfer["bits_per_second"]) * _FRAME_BYTES / _PAYLOAD_BYTES
 
 
 def loss(folder: Path, shares: Sequence[float] = (0.001, 0.01, 0.1), count: int = 20_000) -> list[Row]:

@@ -3,13 +3,16 @@
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from experiments import report, runner, scenario_file, terminal
-from experiments.commands.options import links_option, out_option, overrides_option
+from experiments.commands.options import RUNS, links_option, out_option, overrides_option
+from meclab.errors import RunError
 from meclab.scenario import LinkKind, Scenario
 
 console = Console(highlight=False)
@@ -109,11 +112,18 @@ def run(
 
 
 @click.command("report")
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="The runs' JSON objects on standard output.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the comparison.")
-def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+@click.option("--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Serve all reports over HTTP instead.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to serve at.")
+def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None, serve: int | None, bind: str) -> None:
     """Measure and report runs again; several give a comparison side by side."""
+    if serve is not None:
+        serve_folder(out or RUNS, bind, serve)
+        return
+    if not runs:
+        raise click.UsageError("name at least one run's folder, or --serve PORT")
     results = [runner.again(run_dir) for run_dir in runs]
     for result in results:
         if as_json:
@@ -122,6 +132,18 @@ def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None) -> None
         console.print(terminal.comparison(results))
     page = report.write_comparison(list(runs), out or runs[0].parent) if len(runs) > 1 else runs[0] / "report.html"
     (messages if as_json else console).print(f"report: {page}", soft_wrap=True)
+
+
+def serve_folder(folder: Path, address: str, port: int) -> None:
+    """Serves a folder over HTTP until it is interrupted; raises `RunError` where the port is taken."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    try:
+        server = ThreadingHTTPServer((address, port), handler)
+    except OSError as error:
+        raise RunError(f"cannot serve at {address} port {port}: {error.strerror}; choose another port") from error
+    messages.print(f"serving {folder} at http://{address}:{port}/ until Ctrl-C", soft_wrap=True)
+    with server:
+        server.serve_forever()
 
 
 COMMANDS = (demo, run, report_runs)

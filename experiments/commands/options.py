@@ -10,7 +10,11 @@ RUNS = sandbox.PROJECT / "runs"
 """Where run folders go unless `--out` says otherwise: the same from every terminal."""
 
 out_option = click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), default=RUNS, show_default="runs", help="Folder for runs."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=RUNS,
+    show_default="runs",
+    help="Folder for runs.",
 )
 links_option = click.option(
     "--links",

@@ -1,6 +1,7 @@
 """The way of a device's packets to a host and back over the plan's links, for runs whose switches are not captured."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise, product
 
 from experiments.measurement.topography import Crossing, Step, Steps, steps
@@ -41,12 +42,12 @@ def crossings(plan: Plan, markers: Sequence[Marker]) -> tuple[Crossing, ...]:
     vip = plan.method.name == "vip"
     configured = {link.name: steps(link.shape, markers, link) for link in plan.links}
 
+    @cache
+    def way(ap: str, host: str, upward: bool) -> tuple[PlannedLink, ...]:
+        return up(plan, ap, host, plan.family, vip) if upward else down(plan, host, ap, plan.family, vip)
+
     def history(attaches: Sequence[Attach], host: str, upward: bool) -> list[tuple[int, list[Steps]]]:
-        way = {
-            ap: up(plan, ap, host, plan.family, vip) if upward else down(plan, host, ap, plan.family, vip)
-            for _, ap in attaches
-        }
-        return [(at_ns, [configured[link.name] for link in way[ap]]) for at_ns, ap in attaches]
+        return [(at_ns, [configured[link.name] for link in way(ap, host, upward)]) for at_ns, ap in attaches]
 
     found = []
     for device, host in product(plan.devices, plan.by_role("mec", "cloud")):

@@ -32,6 +32,8 @@ from meclab.observations import ConnectionSeen, MessageSeen, ProbeSeen, RequestS
 from meclab.packets import APP_PORT
 from meclab.plan import Plan
 
+_NAMED = 5
+"""At most so many captures are named in a reason."""
 Row = TypeVar("Row", ProbeSeen, RequestSeen, ConnectionSeen)
 
 
@@ -66,7 +68,10 @@ def measure(run_dir: Path) -> RunResult:
     whether an expectation failed is for the caller to say.
     """
     plan = Plan.model_validate_json((run_dir / "plan.json").read_text())
+    manifest = read_manifest(run_dir)
     captured = _read(plan, run_dir / "captures")
+    counts = manifest.captures if manifest else ()
+    captured.problems += [f"the capture {count.file}: {count.problem}" for count in counts if count.problem]
     observed = _observe(plan, captured)
     tables = Tables(run_dir / "tables")
     begin_ns, end_ns, ended = _bounds(plan, observed)
@@ -94,18 +99,23 @@ def measure(run_dir: Path) -> RunResult:
 
 def _read(plan: Plan, folder: Path) -> _Captured:
     captured = _Captured()
+    missing, broken = [], []
     for name in dict.fromkeys(point.file for point in plan.captures):
         try:
             capture = pcapng.read(folder / f"{name}.pcapng")
         except FileNotFoundError:
-            captured.problems.append(f"the capture {name} is missing")
+            missing.append(name)
             continue
         except (PeerError, OSError) as error:
             captured.problems.append(f"the capture {name} cannot be read: {error}")
             continue
         if capture.dropped is None:
-            captured.problems.append(f"the capture {name} broke off before its end")
+            broken.append(name)
         captured.files[name] = capture, frames.decode(capture)
+    for names, what in ((missing, "not there"), (broken, "cut off before the end")):
+        if names:
+            some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+            captured.problems.append(f"captures {what}: {some}")
     return captured
 
 

@@ -13,6 +13,7 @@ from synthetic import ACK, PSH, RST, SYN, a_plan, a_run, http_response, tcp
 
 from experiments import measurement, pcapng, processor
 from experiments.measurement import frames, links, paths, probes, topography
+from experiments.results import CaptureCount, Manifest
 from meclab import plan, scenario, topology
 from meclab.packets import Marker
 
@@ -149,7 +150,7 @@ def test_a_run_that_broke_off_is_measured_as_far_as_it_goes(tmp_path):
     found = measurement.measure(run.write(tmp_path, leave_out=["ops"]))
     assert found.status == "incomplete"
     assert found.handovers[0].served_by == "mec2"
-    assert "the capture ops is missing" in found.fidelity.reasons
+    assert "captures not there: ops" in found.fidelity.reasons
     assert not found.fidelity.trusted
 
 
@@ -157,6 +158,7 @@ def test_a_run_without_any_capture_still_has_a_result(tmp_path):
     run = a_run()
     found = measurement.measure(run.write(tmp_path, leave_out=run.files))
     assert (found.status, found.handovers, found.fidelity.trusted) == ("incomplete", (), False)
+    assert found.fidelity.reasons[0] == "captures not there: markers, switches, mec1, mec2, cloud and 2 more"
     assert any("no probe was captured" in reason for reason in found.fidelity.reasons)
     assert sorted(path.stem for path in (tmp_path / "tables").iterdir())[0] == "connections"
 
@@ -166,7 +168,7 @@ def test_a_capture_cut_short_is_a_reason(tmp_path):
     path = run.write(tmp_path) / "captures" / "mec2.pcapng"
     os.truncate(path, path.stat().st_size // 2)
     found = measurement.measure(tmp_path)
-    assert found.fidelity.reasons == ("the capture mec2 broke off before its end",)
+    assert found.fidelity.reasons == ("captures cut off before the end: mec2",)
     assert found.handovers[0].steer_ms == 12.13
 
 
@@ -238,14 +240,25 @@ def test_a_log_that_differs_by_more_than_a_millisecond_is_a_reason(tmp_path):
     assert "differ by more than 1 ms at p99 in 1 of 2 comparisons; most, 1.20 ms, in probe_sent of ue1" in reason
 
 
-def test_startup_counts_from_the_command_in_the_manifest(tmp_path):
-    run = a_run()
-    run_dir = run.write(tmp_path)
-    (run_dir / "manifest.json").write_text(
-        '{"scenario": "s", "method": "vip", "variant": null, "dataplane": "openflow", "links": "wire", "family": '
-        '"ipv4", "seed": 1, "status": "incomplete", "started_at": "2023-11-14T22:13:17.500+00:00"}'
+def test_the_manifest_tells_when_the_command_was_given_and_which_capture_ended_early(tmp_path):
+    run_dir = a_run().write(tmp_path)
+    count = CaptureCount(file="ue1", node="ue1", packets=9, dropped=0, problem="it ended early with status 1: gone")
+    made = Manifest(
+        scenario="s",
+        method="vip",
+        variant=None,
+        dataplane="openflow",
+        links="wire",
+        family="ipv4",
+        seed=1,
+        status="incomplete",
+        started_at="2023-11-14T22:13:17.500+00:00",
+        captures=(count,),
     )
-    assert measurement.measure(run_dir).startup_s == 2.5
+    (run_dir / "manifest.json").write_text(made.model_dump_json())
+    found = measurement.measure(run_dir)
+    assert found.fidelity.reasons == ("the capture ue1: it ended early with status 1: gone",)
+    assert found.startup_s == 2.5
 
 
 def measured_links(run, made, markers=()):

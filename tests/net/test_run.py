@@ -1,0 +1,203 @@
+"""Whole runs, from the command to the result, on real packets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.results import Manifest
+from topologies import registry, sandbox
+
+pytestmark = [pytest.mark.net, pytest.mark.timeout(240)]
+SHORT = ["--set", "events.0.handovers.times=2", "--set", "expect=[]"]
+
+
+def lab(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "experiments", *arguments]
+    return subprocess.run(
+        argv, cwd=sandbox.PROJECT, capture_output=True, text=True, timeout=200, check=False, **options
+    )
+
+
+def results(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """One short run of every method, by name and variant."""
+    out = tmp_path_factory.mktemp("runs")
+    rows = results(lab("run", "handover", *SHORT, "--json", "--out", str(out)))
+    return {f"{row['method']}:{row['variant']}" if row["variant"] else row["method"]: row for row in rows}
+
+
+def test_every_method_comes_to_its_end(compared: dict[str, dict[str, Any]]) -> None:
+    assert set(compared) == {"cloud", "sticky", "vip:immediate", "vip:pinned"}
+    for row in compared.values():
+        assert row["status"] == "ok"
+        assert [(h["from_ap"], h["to_ap"]) for h in row["handovers"]] == [("ap1", "ap2"), ("ap2", "ap1")]
+        assert all(29 < h["radio_gap_ms"] < 60 for h in row["handovers"])
+
+
+def test_every_method_gets_the_same_decision(compared: dict[str, dict[str, Any]]) -> None:
+    for row in compared.values():
+        assert [h["to_host"] for h in row["handovers"]] == ["mec2", "mec1"]
+
+
+def test_each_method_ends_at_the_host_that_it_can_reach(compared: dict[str, dict[str, Any]]) -> None:
+    served = {name: [h["served_by"] for h in row["handovers"]] for name, row in compared.items()}
+    assert served["cloud"] == ["cloud", "cloud"]
+    assert served["sticky"] == ["mec1", "mec1"]
+    assert served["vip:immediate"] == served["vip:pinned"] == ["mec2", "mec1"]
+
+
+def test_the_paths_are_as_long_as_configured(compared: dict[str, dict[str, Any]]) -> None:
+    first = {name: row["handovers"][0]["rtt_after_ms"] for name, row in compared.items()}
+    assert first["vip:immediate"] < first["sticky"] < first["cloud"]
+    assert first["vip:immediate"] >= 7
+    assert first["sticky"] >= 23
+    assert first["cloud"] >= 54
+
+
+def test_only_a_pinned_connection_survives_the_steering(compared: dict[str, dict[str, Any]]) -> None:
+    resets = {name: sum(h["resets"] for h in row["handovers"]) for name, row in compared.items()}
+    assert resets["vip:immediate"] == 2
+    assert resets["vip:pinned"] == resets["cloud"] == resets["sticky"] == 0
+
+
+def test_only_steering_costs_signalling(compared: dict[str, dict[str, Any]]) -> None:
+    messages = {name: [h["signalling_msgs"] for h in row["handovers"]] for name, row in compared.items()}
+    assert messages["cloud"] == messages["sticky"] == [0, 0]
+    assert all(count > 0 for count in messages["vip:immediate"])
+
+
+def test_local_traffic_never_crosses_the_core(compared: dict[str, dict[str, Any]]) -> None:
+    run_dir = Path(compared["vip:immediate"]["run_dir"])
+    ready_ns = next(
+        int(row.split(",")[0])
+        for row in (run_dir / "tables" / "events.csv").read_text().splitlines()
+        if ",ready," in row
+    )
+    detach_ns = compared["vip:immediate"]["handovers"] and _first_detach_ns(run_dir)
+    shown = subprocess.run(
+        [
+            "tshark", "-r", str(run_dir / "captures" / "switches.pcapng"), "-Y",
+            f'frame.time_epoch > {ready_ns / 1e9:.6f} && frame.time_epoch < {detach_ns / 1e9:.6f} && ip.addr == 10.99.0.1',
+            "-T", "fields", "-e", "frame.interface_name",
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    interfaces = set(shown.stdout.split())
+    assert {"ap1-radio", "edge1-eth1", "edge1-eth2"} <= interfaces
+    assert not any(name.startswith("core") for name in interfaces)
+
+
+def _first_detach_ns(run_dir: Path) -> int:
+    rows = (run_dir / "tables" / "events.csv").read_text().splitlines()
+    return next(int(row.split(",")[0]) for row in rows if ",detach," in row)
+
+
+def test_the_merged_capture_tells_the_story_in_comments(compared: dict[str, dict[str, Any]]) -> None:
+    run_dir = Path(compared["vip:immediate"]["run_dir"])
+    shown = subprocess.run(
+        ["tshark", "-r", str(run_dir / "captures" / "merged.pcapng"), "-Y", "frame.comment", "-T", "fields", "-e", "frame.comment"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    comments = shown.stdout.splitlines()
+    story = [comment.split()[0] for comment in comments]
+    assert [word for word in story if word in ("detach", "attach", "decision")][-6:] == [
+        "detach",
+        "attach",
+        "decision",
+    ] * 2
+
+
+def test_make_before_break_loses_nothing_and_pinned_breaks_nothing(tmp_path: Path) -> None:
+    changes = ["--set", "radio={handover: make-before-break, overlap: 100ms}", "--method", "vip:pinned"]
+    (row,) = results(lab("run", "handover", *SHORT, *changes, "--json", "--out", str(tmp_path)))
+    assert [h["lost"] for h in row["handovers"]] == [0, 0]
+    assert [h["resets"] for h in row["handovers"]] == [0, 0]
+    assert [h["served_by"] for h in row["handovers"]] == ["mec2", "mec1"]
+
+
+def test_an_expectation_that_fails_is_the_exit_status(tmp_path: Path) -> None:
+    changes = ["--set", "expect=[{metric: steer_ms, at_most: 0.001}]", "--set", "events.0.handovers.times=1"]
+    done = lab("run", "handover", "--method", "vip", *changes, "--json", "--out", str(tmp_path))
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["status"] == "failed"
+    assert "not as expected: vip-immediate: every steer_ms at most 0.001" in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.parametrize("victim", ["-m controller", "ovs-vswitchd", "topologies.wire", "topologies.air", "-m hosts"])
+def test_what_was_measured_is_kept_when_a_process_dies(tmp_path: Path, victim: str) -> None:
+    argv = [sys.executable, "-m", "experiments", "run", "handover", "--method", "vip", "--json", "--out", str(tmp_path)]
+    with subprocess.Popen(argv, cwd=sandbox.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        _await_two_moves(tmp_path)
+        (running,) = registry.running(tmp_path)
+        os.kill(_inside(running, victim), signal.SIGKILL)
+        printed, said = run.communicate(timeout=120)
+    assert run.returncode == 1, said
+    row = json.loads(printed)
+    assert row["status"] == "incomplete"
+    assert row["handovers"], "the handovers before are measured"
+    assert "ended with status" in said
+    manifest = Manifest.model_validate_json((Path(row["run_dir"]) / "manifest.json").read_text())
+    assert manifest.status == "incomplete"
+    assert (Path(row["run_dir"]) / "report.html").exists()
+
+
+def _await_two_moves(out: Path) -> None:
+    """Returns when the device has moved away and back, as the orchestrator's log tells."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any("mec2 -> mec1" in log.read_text() for log in out.glob("*/*/logs/ops-meo.log")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no handover within a minute")
+
+
+def _inside(running: registry.Lab, words: str) -> int:
+    """The process of a lab whose command line has these words, as seen from outside."""
+    first = sandbox.first_process(running.unshare_pid)
+    space = Path(f"/proc/{first}/ns/pid").stat().st_ino
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_text().replace("\0", " ")
+            if words in command and (entry / "ns" / "pid").stat().st_ino == space and "mnexec" not in command:
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError(f"no process {words} in the lab")
+
+
+def test_two_labs_run_side_by_side_and_do_not_meet(tmp_path: Path) -> None:
+    for number in (1, 2):
+        up = lab("up", "handover", "--method", "vip", "--out", str(tmp_path / str(number)))
+        assert up.returncode == 0, up.stderr
+    try:
+        moved = lab("move", "ue1", "ap2", "--out", str(tmp_path / "1"))
+        assert moved.returncode == 0, moved.stderr
+        paths = {}
+        for number in (1, 2):
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                shown = lab("trace", "ue1", "vip", "--json", "--out", str(tmp_path / str(number)))
+                paths[number] = [hop["node"] for hop in json.loads(shown.stdout)["hops"]]
+                if number == 2 or "mec2" in paths[number]:
+                    break
+        assert paths == {1: ["ue1", "ap2", "edge2", "mec2"], 2: ["ue1", "ap1", "edge1", "mec1"]}
+        answer = lab(
+            "exec", "--out", str(tmp_path / "2"), "ue1", "--", "curl", "-s", "http://10.99.0.1:8080/session/ue1?n=1"
+        )
+        assert json.loads(answer.stdout)["host"] == "mec1"
+    finally:
+        for number in (1, 2):
+            lab("down", "--out", str(tmp_path / str(number)))
+    assert registry.running(tmp_path) == []
