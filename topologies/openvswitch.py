@@ -102,16 +102,19 @@ def create_bridges(bridges: Sequence[Bridge], datapath: Datapath) -> None:
 
 
 def bridge_arguments(bridges: Sequence[Bridge], datapath: Datapath) -> list[str]:
-    """`ovs-vsctl` arguments that make switches which forward nothing until a controller tells them to."""
+    """`ovs-vsctl` arguments that make switches which forward nothing until a controller tells them to.
+
+    Without `linux-noop`, Open vSwitch takes the queueing discipline of a port away: netem with it.
+    """
     kind = "netdev" if datapath == "user" else "system"
-    arguments: list[str] = []
+    arguments = ["--", "--id=@untouched", "create", "qos", "type=linux-noop"]
     for bridge in bridges:
         arguments += ["--", "add-br", bridge.name, "--", "set", "bridge", bridge.name]
         arguments += [f"datapath_type={kind}", "fail_mode=secure", "protocols=OpenFlow13"]
         arguments += [f"other-config:datapath-id={bridge.dpid:016x}", "other-config:disable-in-band=true"]
         arguments += [f"other-config:dp-desc={bridge.name}", "mcast_snooping_enable=false", "rstp_enable=false"]
         for interface, number in bridge.ports.items():
-            arguments += ["--", "add-port", bridge.name, interface]
+            arguments += ["--", "add-port", bridge.name, interface, "--", "set", "port", interface, "qos=@untouched"]
             arguments += ["--", "set", "interface", interface, f"ofport_request={number}"]
     return arguments
 
