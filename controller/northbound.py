@@ -11,24 +11,20 @@
 | `GET /v1/flows` | pinned connections |
 
 400 for a body that is not understood, 404 for unknown names, 405 and 404 for unknown requests, 409 for intents that
-contradict each other, 422 for intents that the network cannot have. Every refusal says why in `detail`.
+contradict each other, 422 for intents that the network cannot have. Every refusal says why in `detail`. What HTTP
+itself can have wrong is refused by `controller.server`.
 """
 
 import json
-import logging
-import socket
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
 from controller.coordinator import Coordinator
 from controller.intents import IntentError
 from meclab.messages import BreakoutIntent, Transaction
-
-log = logging.getLogger(__name__)
-_BODY_BYTES = 1 << 20
 
 Answer = Callable[[list[str], Any], Any]
 
@@ -53,7 +49,7 @@ class Northbound:
     def answer(self, method: str, target: str, body: Any) -> Any:
         """The answer to a request; raises `IntentError` with the status of a refusal."""
         version, _, rest = target.partition("?")[0].strip("/").partition("/")
-        name, *path = rest.split("/")
+        name, *path = map(unquote, rest.split("/"))
         methods = sorted(known for known, resource in self._routes if resource == name)
         if version != "v1" or not methods:
             raise IntentError(404, f"no resource {target}; there are {', '.join(sorted({r for _, r in self._routes}))}")
@@ -117,52 +113,3 @@ def _breakout(path: list[str]) -> dict[str, str]:
         return BreakoutIntent.model_validate(content).model_dump(mode="json")
     except ValidationError as error:
         raise IntentError(400, f"found breakout {content}; expected an edge and a prefix") from error
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """HTTP/1.1 with connections kept alive, one message per segment."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
-    northbound: Northbound
-
-    def _serve(self) -> None:
-        try:
-            status, content = 200, self.northbound.answer(self.command, self.path, self._body())
-        except IntentError as error:
-            status, content = error.status, {"detail": str(error)}
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-        self.wfile.flush()
-
-    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _serve
-
-    def _body(self) -> Any:
-        length = int(self.headers.get("Content-Length") or 0)
-        if length > _BODY_BYTES:
-            raise IntentError(413, f"a body of {length} bytes; at most {_BODY_BYTES}")
-        data = self.rfile.read(length)
-        try:
-            return json.loads(data) if data else None
-        except ValueError as error:
-            raise IntentError(400, f"the body is not JSON: {error}") from error
-
-    def log_message(self, format: str, *args: Any) -> None:
-        log.info("%s " + format, self.address_string(), *args)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
-    address_family = socket.AF_INET
-
-
-def serve(coordinator: Coordinator, address: str, port: int) -> ThreadingHTTPServer:
-    """A server of the interface, bound and listening; `serve_forever` serves."""
-    handler = type("Handler", (_Handler,), {"northbound": Northbound(coordinator)})
-    return _Server((address, port), handler)

@@ -22,6 +22,7 @@ Rules come by subject (a switch, a host, a device, a breakout), so that a change
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from controller.intents import Connection, Intents, Network
@@ -144,6 +145,7 @@ def _rule(
     return Rule(Key(table, priority, match), actions, kind, idle_s)
 
 
+@cache
 def network_of(address: IPv4Address | IPv6Address) -> IpNetwork:
     """The network of one address: /32 or /128."""
     return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)

@@ -38,7 +38,7 @@ def versions() -> dict[str, str]:
 def _command_version(argv: list[str]) -> str:
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=False)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return "not found"
     match = _NUMBER.search(done.stdout + done.stderr)
     return match.group() if match else "not found"

@@ -17,6 +17,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from meclab import check, topology
 from meclab.errors import Problem, ScenarioError
+from meclab.quantity import duration_text
 from meclab.scenario import VARIANTS, Method, Scenario, parse_method
 from topologies import published
 
@@ -43,9 +44,12 @@ def overrides(texts: Sequence[str]) -> dict[str, Any]:
     found = {}
     for text in texts:
         path, equals, value = text.partition("=")
-        if not equals:
+        if not equals or not path:
             raise ScenarioError([Problem(("--set",), repr(text), "PATH=VALUE, such as radio.interruption=100ms")])
-        found[path] = _yaml(value)
+        try:
+            found[path] = YAML(typ="safe").load(value)
+        except YAMLError as error:
+            raise ScenarioError([Problem((f"--set {path}",), repr(value), "a value as in a YAML file")]) from error
     return found
 
 
@@ -64,20 +68,18 @@ def load(name_or_path: str, changes: Mapping[str, Any] | None = None) -> list[Sc
     problem, or `ScenarioError` where there is no such file.
     """
     path = _path(name_or_path)
-    source = _Source(path, _parse(path))
+    source = _Source(path, _parse(path), tuple(changes or ()))
     found = []
     content = source.plain()
     problems: list[Problem] = []
     for where, value in (changes or {}).items():
-        problems += _set(content, where, value, "--set")
-    sweep = content.get("sweep") or {}
-    if not isinstance(sweep, dict) or not all(isinstance(values, list) and values for values in sweep.values()):
-        problems.append(Problem(("sweep",), repr(sweep), "paths, each with a list of values"))
-        sweep = {}
+        problems += _set(content, where, value, (f"--set {where}",))
+    sweep, wrong = _sweep(content)
+    problems += wrong
     for combination in itertools.product(*sweep.values()):
         swept = _copy(content)
         for where, value in zip(sweep, combination, strict=True):
-            problems += [p for p in _set(swept, where, value, "sweep") if p not in problems]
+            problems += [p for p in _set(swept, where, value, ("sweep", where)) if p not in problems]
         scenario, wrong = _validated(swept)
         problems += [p for p in wrong if p not in problems]
         if scenario is not None:
@@ -133,10 +135,6 @@ def _path(name_or_path: str) -> Path:
     raise ScenarioError([Problem(("scenario",), repr(name_or_path), expected)])
 
 
-def _yaml(text: str) -> Any:
-    return YAML(typ="safe").load(text)
-
-
 def _parse(path: Path) -> Any:
     """The file's content with positions; raises `FileError` for what is no YAML or no mapping."""
 
@@ -157,22 +155,44 @@ def _parse(path: Path) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise wrong(line, column, f"no YAML: {error.problem}", "a mapping of keys to values") from error
+        if "'\\t'" in (error.problem or ""):
+            raise wrong(line, column, "a tab", "spaces, which YAML wants for indentation") from error
+        expected = "valid YAML (is a bracket, a quote or a colon missing before?)"
+        raise wrong(line, column, f"no YAML: {error.problem}", expected) from error
     except YAMLError as error:
-        raise wrong(1, 1, f"no YAML: {error}", "a mapping of keys to values") from error
+        raise wrong(1, 1, f"no YAML: {error}", "a text file in YAML") from error
     if content is None:
         raise wrong(1, 1, "an empty file", "a scenario, at least `scenario: NAME`")
     if not isinstance(content, CommentedMap):
-        raise wrong(1, 1, "a list" if isinstance(content, CommentedSeq) else repr(content), "keys at the top")
+        found = "a list" if isinstance(content, CommentedSeq) else repr(content)
+        raise wrong(1, 1, found, "keys with values at the top, at least `scenario: NAME`")
     return content
 
 
 def _copy(content: Any) -> Any:
+    """Lists and mappings without positions, numbers and texts without their notation in the file."""
     if isinstance(content, dict):
         return {str(key): _copy(value) for key, value in content.items()}
     if isinstance(content, list):
         return [_copy(value) for value in content]
-    return content
+    kind = next((kind for kind in (bool, int, float, str) if isinstance(content, kind)), None)
+    return content if kind in (None, bool) else kind(content)
+
+
+def _sweep(content: dict[str, Any]) -> tuple[dict[str, list[Any]], list[Problem]]:
+    """The paths of `sweep:` with their values, and what is wrong with the others, which `content` loses."""
+    given = content.get("sweep")
+    if given is None:
+        content.pop("sweep", None)
+        return {}, []
+    if not isinstance(given, dict):
+        del content["sweep"]
+        return {}, [Problem(("sweep",), _shown(given), "paths with lists of values, such as radio.delay: [2ms, 5ms]")]
+    wrong = [key for key, values in given.items() if not isinstance(values, list) or not values]
+    problems = [
+        Problem(("sweep", key), _shown(given.pop(key)), "a list of values, such as [2ms, 5ms]") for key in wrong
+    ]
+    return dict(given), problems
 
 
 @dataclass(frozen=True)
@@ -181,38 +201,61 @@ class _Source:
 
     path: Path
     content: CommentedMap
+    changed: tuple[str, ...]
+    """Dotted paths that the command line set."""
 
     def plain(self) -> dict[str, Any]:
         copied: dict[str, Any] = _copy(self.content)
         return copied
 
     def error(self, problems: Sequence[Problem]) -> FileError:
-        """The problems in the order of the file."""
+        """The problems of the command line, then those of the file in its order."""
         placed = sorted(((self._position(problem.where), problem) for problem in problems), key=lambda p: p[0])
         return FileError(
             [problem for _, problem in placed],
-            [f"{self.path}:{line}:{column}: {problem}" for (line, column), problem in placed],
+            [
+                f"{self.path}:{line}:{column}: {problem}" if line else _as_set(problem)
+                for (line, column), problem in placed
+            ],
         )
 
     def _position(self, where: Sequence[str | int]) -> tuple[int, int]:
-        """Line and column, from 1, of the deepest part of a path that is in the file."""
+        """Line and column, from 1, of the deepest part of a path that is in the file; (0, 0) for the command line's."""
+        dotted = ".".join(map(str, where))
+        if dotted.startswith("--set ") or any(f"{dotted}.".startswith(f"{path}.") for path in self.changed):
+            return 0, 0
+        position, whole = self._found(where)
+        if not whole:
+            if any(path.startswith(f"{dotted}.") for path in self.changed):
+                return 0, 0
+            sweep = self.content.get("sweep")
+            for path in sweep if isinstance(sweep, dict) else ():
+                if f"{path}.".startswith(f"{dotted}.") or dotted.startswith(f"{path}."):
+                    return self._found(("sweep", path))[0]
+        return position
+
+    def _found(self, where: Sequence[str | int]) -> tuple[tuple[int, int], bool]:
+        """The position of the deepest part of a path that is in the file, and whether that is the whole path."""
         node: Any = self.content  # and then whatever lies below
         position = (1, 1)
-        if where and where[0] not in node and (swept := ".".join(map(str, where))) in node.get("sweep", {}):
-            where = ("sweep", swept)
         for step in where:
             if not isinstance(node, CommentedBase):
-                break
+                return position, False
             try:
                 line, column = node.lc.key(step) if isinstance(node, CommentedMap) else node.lc.item(step)
                 node = node[step]  # type: ignore[index]
             except (KeyError, IndexError, TypeError):
-                break
+                return position, False
             position = (line + 1, column + 1)
-        return position
+        return position, True
 
 
-def _set(content: dict[str, Any], where: str, value: Any, origin: str) -> list[Problem]:
+def _as_set(problem: Problem) -> str:
+    """A problem of the command line's own."""
+    return str(problem) if problem.path.startswith("--set") else f"--set {problem}"
+
+
+def _set(content: dict[str, Any], where: str, value: Any, origin: tuple[str, ...]) -> list[Problem]:
     """Sets a dotted path, in place; a path through what is not there is made."""
     steps = where.split(".")
     node: Any = content
@@ -220,12 +263,12 @@ def _set(content: dict[str, Any], where: str, value: Any, origin: str) -> list[P
         last = number == len(steps)
         if isinstance(node, list):
             if not step.isdigit() or int(step) >= len(node):
-                return [Problem((origin, where), f"no item {step}", f"a number below {len(node)}")]
+                return [Problem(origin, f"no item {step}", f"a number from 0 to {len(node) - 1}")]
             key: Any = int(step)
         elif isinstance(node, dict):
             key = step
         else:
-            return [Problem((origin, where), f"{step} inside a plain value", "a path to a parameter")]
+            return [Problem(origin, f"{step} inside a plain value", "the path of a parameter")]
         if last:
             node[key] = value
         elif isinstance(node, dict):
@@ -277,14 +320,17 @@ def _problem(content: Any, details: ErrorDetails) -> Problem:
     """A problem in the lab's words of what pydantic found."""
     where = tuple(step for step in details["loc"] if not str(step).startswith("function-"))
     where = _in_file(content, where)
-    found = _shown(details["input"])
+    written = _at(content, where, details["input"])
+    found = _shown(written)
     context = details.get("ctx", {})
+    if isinstance(written, str) and (where[:1] == ("methods",) or where[-1:] == ("method",)):
+        return Problem(where, found, check.nearest(written, _methods()))
     match details["type"]:
         case "extra_forbidden":
             key = str(where[-1])
             return Problem(where, f"the unknown key {key!r}", _near_key(where))
         case "missing":
-            return Problem(where, "nothing", f"a value for {where[-1]}")
+            return Problem(where, "nothing", f"the key {where[-1]}")
         case "literal_error":
             return Problem(where, found, _one_of(str(details["input"]), context["expected"]))
         case "string_pattern_mismatch":
@@ -292,15 +338,29 @@ def _problem(content: Any, details: ErrorDetails) -> Problem:
         case "value_error":
             return Problem(where, found, str(context["error"]))
         case "greater_than_equal":
-            return Problem(where, found, f"at least {context['ge']}")
+            least = duration_text(context["ge"]) if isinstance(written, str) else context["ge"]
+            return Problem(where, found, f"at least {least}")
         case "less_than_equal":
             return Problem(where, found, f"at most {context['le']}")
         case "less_than":
             return Problem(where, found, f"below {context['lt']}")
         case "too_short":
-            return Problem(where, found, f"at least {context['min_length']} of them")
-        case _:
-            return Problem(where, found, _sentence(details["msg"]))
+            return Problem(where, found, "a list that is not empty")
+        case "model_type" | "model_attributes_type":
+            return Problem(where, found, f"keys with values, of {', '.join(_keys(where))}")
+        case kind:
+            return Problem(where, found, _WANTED.get(kind) or _sentence(details["msg"]))
+
+
+def _at(content: Any, where: Sequence[str | int], otherwise: Any) -> Any:
+    """What the file has at a path."""
+    node = content
+    for step in where:
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            return otherwise
+    return node
 
 
 def _in_file(content: Any, where: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -329,20 +389,19 @@ def _shown(value: Any) -> str:
 
 def _near_key(where: Sequence[str | int]) -> str:
     """The valid keys where an unknown one stands."""
-    model: Any = Scenario
-    for step in where[:-1]:
-        if isinstance(step, int):
-            continue
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return "another key"
+    return check.nearest(str(where[-1]), _keys(where[:-1]))
+
+
+def _keys(where: Sequence[str | int]) -> list[str]:
+    """The keys that the part of the file at a path may have."""
+    model: type[BaseModel] = Scenario
+    for step in where:
         field = next((f for name, f in model.model_fields.items() if step in (name, f.alias)), None)
-        model = _model_in(field.annotation) if field is not None else model
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return "another key"
-    return check.nearest(str(where[-1]), [f.alias or name for name, f in model.model_fields.items()])
+        model = _model_in(field.annotation) or model if field is not None else model
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> Any:
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
@@ -358,6 +417,25 @@ def _pattern(key: str, pattern: str) -> str:
     if key == "scenario":
         return "a name of small letters, digits and hyphens, at most 40"
     return "a name of at most 9 small letters and digits that begins with a letter"
+
+
+_WANTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "string_type": "text; in quotes, where YAML would take it for something else",
+    "tuple_type": "a list",
+    "dict_type": "keys with values",
+    "ip_v4_address": "an IPv4 address",
+    "ip_v6_address": "an IPv6 address",
+    "ip_v4_network": "an IPv4 network such as 10.45.0.0/16, no bits set behind the prefix",
+    "ip_v6_network": "an IPv6 network such as 2001:db8:45::/64, no bits set behind the prefix",
+}
+"""What was expected, by pydantic's name of the error."""
 
 
 def _methods() -> list[str]:

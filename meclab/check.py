@@ -5,17 +5,22 @@ from collections.abc import Iterable, Iterator
 
 from meclab import addressing
 from meclab.errors import Problem
-from meclab.scenario import DEFAULT_LINKS, NAME_PATTERN, Scenario, is_pair
+from meclab.quantity import duration_text
+from meclab.scenario import DEFAULT_LINKS, NAME_PATTERN, LinkShape, Scenario, is_pair
 from meclab.topology import Graph
 
 Where = tuple[str | int, ...]
+_LISTED = 24
+"""Names that a message lists at most."""
 
 
 def nearest(found: str, valid: Iterable[str]) -> str:
     """`one of a, b, c; did you mean b?` for an unknown name."""
     names = sorted(valid)
+    if len(names) == 1:
+        return names[0]
     close = difflib.get_close_matches(found, names, n=1, cutoff=0.4)
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    listed = ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
     return f"one of {listed}" + (f"; did you mean {close[0]}?" if close else "")
 
 
@@ -24,6 +29,7 @@ def problems(scenario: Scenario, graph: Graph) -> list[Problem]:
     joins = {name: device.joins for _, device, name in addressing.device_names(scenario.devices)}
     return [
         *_links(scenario, graph),
+        *_radio(scenario),
         *_devices(scenario, graph),
         *_policy(scenario, graph, joins),
         *_traffic(scenario, graph, joins),
@@ -38,16 +44,45 @@ def _known(where: Where, name: str, valid: Iterable[str]) -> Iterator[Problem]:
         yield Problem(where, repr(name), nearest(name, valid))
 
 
-def _pairs(graph: Graph) -> set[str]:
-    return {f"{a}-{b}" for link in graph.links for a, b in ((link.a, link.b), (link.b, link.a))}
+def _known_link(where: Where, pair: str, graph: Graph) -> Iterator[Problem]:
+    """Either order of the ends will do; the message names each link once."""
+    names = [link.name for link in graph.links]
+    if pair not in names and "-".join(reversed(pair.split("-"))) not in names:
+        yield Problem(where, repr(pair), f"a link, {nearest(pair, names)}")
 
 
 def _links(scenario: Scenario, graph: Graph) -> Iterator[Problem]:
     for key, shape in scenario.links.items():
-        valid = _pairs(graph) if is_pair(key) else set(DEFAULT_LINKS)
-        yield from _known(("links", key), key, valid)
-        if shape.jitter > shape.delay and "delay" in shape.model_fields_set:
-            yield Problem(("links", key, "jitter"), "more than the delay", "a jitter of at most the delay")
+        if is_pair(key):
+            yield from _known_link(("links", key), key, graph)
+        else:
+            yield from _known(("links", key), key, DEFAULT_LINKS)
+        yield from _jitter(("links", key), shape.jitter, _delay(scenario, graph, key, shape))
+
+
+def _delay(scenario: Scenario, graph: Graph, key: str, shape: LinkShape) -> int | None:
+    """The delay that goes with what a key of `links` says; none where its link is not known."""
+    if "delay" in shape.model_fields_set:
+        return shape.delay
+    ends = set(key.split("-"))
+    link = next((link for link in graph.links if {link.a, link.b} == ends), None)
+    if link is None:
+        return DEFAULT_LINKS[key].delay if key in DEFAULT_LINKS else None
+    if (given := scenario.links.get(link.kind)) is not None and "delay" in given.model_fields_set:
+        return given.delay
+    return DEFAULT_LINKS[link.kind].delay if link.delay_ns is None else link.delay_ns
+
+
+def _jitter(where: Where, jitter: int, delay: int | None) -> Iterator[Problem]:
+    if delay is not None and jitter > delay:
+        yield Problem((*where, "jitter"), duration_text(jitter), f"at most the delay, {duration_text(delay)}")
+
+
+def _radio(scenario: Scenario) -> Iterator[Problem]:
+    yield from _jitter(("radio",), scenario.radio.jitter, scenario.radio.delay)
+    for index, device in enumerate(scenario.devices):
+        if device.radio is not None:
+            yield from _jitter(("devices", index, "radio"), device.radio.jitter, device.radio.delay)
 
 
 def _devices(scenario: Scenario, graph: Graph) -> Iterator[Problem]:
@@ -92,9 +127,8 @@ def _events(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterator
             if event.at < joined:
                 when = f"a time after {move.device} joins, {joined / 1e9:g}s"
                 yield Problem((*here, "at"), f"{event.at / 1e9:g}s", when)
-        if event.link is not None and "-".join(event.link.between) not in _pairs(graph):
-            pair = "-".join(event.link.between)
-            yield Problem((*here, "link", "between"), repr(pair), nearest(pair, _pairs(graph)))
+        if event.link is not None:
+            yield from _known_link((*here, "link", "between"), "-".join(event.link.between), graph)
         for kind in ("fail", "restore", "load"):
             if (part := getattr(event, kind)) is not None:
                 yield from _known((*here, kind, "host"), part.host, hosts)

@@ -219,11 +219,11 @@ def _closed(change: Change, track: Track) -> list[ConnectionSeen]:
 def _in_flight(change: Change, sent: Sequence[ProbeSeen]) -> int:
     if not change.cut_by_change:
         return 0
-    last = next((index for index in range(len(sent) - 1, -1, -1) if sent[index].rtt_ns is not None), None)
-    if last is None:
+    answered = [probe.rtt_ns for probe in sent if probe.rtt_ns is not None]
+    if not answered:
         return 0
-    rtt_ns = sent[last].rtt_ns or 0
-    return sum(change.end_ns - probe.sent_ns < 2 * rtt_ns for probe in sent[last + 1 :])
+    reach_ns = 1.25 * statistics.median(answered)
+    return sum(probe.replied_ns is None and change.end_ns - probe.sent_ns < reach_ns for probe in sent)
 
 
 def _ms(ns: float) -> float:

@@ -16,12 +16,9 @@ def _scaled(value: Any, units: dict[str, int], example: str) -> int:
     match = _NUMBER.match(value) if isinstance(value, str) else None
     unit = match.group(2) if match else ""
     scale = units.get(unit) or units.get(unit.lower())
-    if match is None or scale is None:
-        raise ValueError(f"a number with a unit ({', '.join(units)}), such as {example}")
-    number = float(match.group(1))
-    if number < 0:
-        raise ValueError(f"a value of at least 0, such as {example}")
-    return round(number * scale)
+    if match is None or scale is None or float(match.group(1)) < 0:
+        raise ValueError(f"a number of at least 0 with a unit ({', '.join(units)}), such as {example}")
+    return round(float(match.group(1)) * scale)
 
 
 def _given(value: Any, info: ValidationInfo | None) -> bool:

@@ -114,8 +114,9 @@ def bridge_arguments(bridges: Sequence[Bridge], datapath: Datapath) -> list[str]
         arguments += [f"other-config:datapath-id={bridge.dpid:016x}", "other-config:disable-in-band=true"]
         arguments += [f"other-config:dp-desc={bridge.name}", "mcast_snooping_enable=false", "rstp_enable=false"]
         for interface, number in bridge.ports.items():
-            arguments += ["--", "add-port", bridge.name, interface, "--", "set", "port", interface, "qos=@untouched"]
+            arguments += ["--", "add-port", bridge.name, interface]
             arguments += ["--", "set", "interface", interface, f"ofport_request={number}"]
+            arguments += ["--", "set", "port", interface, "qos=@untouched"]
     return arguments
 
 

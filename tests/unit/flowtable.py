@@ -68,9 +68,7 @@ class FlowTable:
         self.rules.pop(rule.key, None)
 
     def _best(self, table: r.Table, packet: Packet, in_port: int) -> r.Rule | None:
-        found = [
-            rule for key, rule in self.rules.items() if key.table == table and matches(key.match, packet, in_port)
-        ]
+        found = [rule for key, rule in self.rules.items() if key.table == table and matches(key.match, packet, in_port)]
         if not found:
             return None
         highest = max(rule.key.priority for rule in found)
@@ -147,6 +145,14 @@ class Fabric:
     def apply(self, change: Change) -> None:
         switch, done = change
         done(self.tables[switch])
+
+    def state(self) -> dict[str, dict[r.Key, r.Rule]]:
+        """The rules of every switch now, for `restore`."""
+        return {switch: dict(table.rules) for switch, table in self.tables.items()}
+
+    def restore(self, state: dict[str, dict[r.Key, r.Rule]]) -> None:
+        for switch, rules in state.items():
+            self.tables[switch].rules = rules
 
     def send(self, node: str, packet: Packet, meanwhile: Callable[[], None] = lambda: None) -> End:
         """Walks a packet from an access point's radio, or from a host, to its end; `meanwhile` before each hop."""

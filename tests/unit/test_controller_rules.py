@@ -210,7 +210,9 @@ def test_a_pinned_connection_stays_with_its_host_and_others_do_not(family, at):
     plan = PLANS[2]
     rules, intents = settled(plan)
     intents = intents.with_pin(pinned(plan, family=family), "mec1")
-    net = Fabric(plan).load(rules, rules.network.change(intents, Transaction(attach={"ue1": at}, serve={"ue1": "mec2"})))
+    net = Fabric(plan).load(
+        rules, rules.network.change(intents, Transaction(attach={"ue1": at}, serve={"ue1": "mec2"}))
+    )
     source = getattr(plan.device("ue1"), family)
     assert net.send(at, Packet(source, plan.vip(family), tcp_ports=(4000, 8080))).node == "mec1"
     assert net.send(at, Packet(source, plan.vip(family), tcp_ports=(4001, 8080))).node == "mec2"
@@ -222,13 +224,17 @@ def test_only_the_rule_that_sees_a_connection_s_packets_ends_by_silence():
     idle = {switch: rule.idle_s for switch, rule in rules.pin(intents, pinned(PLANS[2]), "mec1")}
     assert idle == {"edge1": PIN_IDLE_S, "core": 0}
     rules, intents = settled(make_plan(2, breakout=False))
-    assert {switch: rule.idle_s for switch, rule in rules.pin(intents, pinned(PLANS[2]), "mec1")} == {"core": PIN_IDLE_S}
+    assert {switch: rule.idle_s for switch, rule in rules.pin(intents, pinned(PLANS[2]), "mec1")} == {
+        "core": PIN_IDLE_S
+    }
 
 
 def test_rules_carry_why_they_are_there():
     rules, intents = settled(PLANS[2])
     intents = intents.with_pin(pinned(PLANS[2]), "mec1")
-    by_priority = {rule.key.priority: rule.kind for switch, rule in rules.of_device(intents, "ue1") if rule.key.table == 1}
+    by_priority = {
+        rule.key.priority: rule.kind for switch, rule in rules.of_device(intents, "ue1") if rule.key.table == 1
+    }
     assert by_priority == {10: RuleClass.STEER, 20: RuleClass.PIN, 30: RuleClass.PIN}
     attach = [rule.kind for _, rule in rules.attachment("ue1", "ap1")]
     assert attach == [RuleClass.ATTACH] * 3

@@ -1,6 +1,6 @@
 """A handover loses nothing: in every state that switches pass through, and for packets on their way meanwhile."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 from controller_plans import make_plan, settled
 from flowtable import Fabric, Packet, changes
@@ -12,7 +12,7 @@ from controller.intents import Connection
 from meclab.addressing import GATEWAY_MAC
 from meclab.messages import BreakoutIntent, RuleClass, Transaction
 
-PLANS = {(sites, breakout): make_plan(sites, devices=2, breakout=breakout) for sites in (2, 3, 6) for breakout in (True, False)}  # fmt: skip
+PLANS = {kind: make_plan(kind[0], devices=2, breakout=kind[1]) for kind in product((2, 3, 6), (True, False))}
 PLAN = PLANS[2, True]
 HANDOVER = Transaction(attach={"ue1": "ap2"}, serve={"ue1": "mec2"})
 
@@ -171,11 +171,32 @@ def test_a_packet_on_its_way_while_switches_change_reaches_an_old_or_a_new_end(s
     start, packet, may_end = data.draw(st.sampled_from(list(story.packets())))
 
     def meanwhile():
-        for _ in range(data.draw(st.integers(0, 3))):
+        for _ in range(data.draw(st.sampled_from([0, 1, 2, 4, 8, 16]))):
             if coming:
                 story.net.apply(coming.pop(0))
 
     story.check(story.net.send(start, packet, meanwhile), packet, may_end)
+
+
+def test_a_packet_that_a_handover_overtakes_at_any_hop_reaches_an_old_or_a_new_end():
+    """Each packet, from each state, with the rest of the handover before each of its hops."""
+    story = Story(lambda _strategy: "ipv4", 2, True)
+    story.pin(4000)
+    story.wanted = lambda: HANDOVER
+    story.draw = lambda _strategy: 0
+    states = [story.net.state()]
+    for change in story.begin():
+        story.net.apply(change)
+        states.append(story.net.state())
+    for start, packet, may_end in list(story.packets()):
+        for state in states[:-1]:
+            for hop in range(6):
+                hops = iter(range(64))
+
+                def overtake(state=state, hop=hop, hops=hops):
+                    story.net.restore(states[-1] if next(hops) >= hop else state)
+
+                story.check(story.net.send(start, packet, overtake), packet, may_end)
 
 
 @settings(max_examples=30, deadline=None)

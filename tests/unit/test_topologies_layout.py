@@ -50,6 +50,13 @@ def test_switches_are_made_secure_in_one_transaction(the_plan, datapath, kind):
     ]
 
 
+def test_open_vswitch_leaves_the_queueing_discipline_of_every_port_alone(the_plan):
+    bridges = layout.bridges(the_plan)
+    arguments = openvswitch.bridge_arguments(bridges, "kernel")
+    assert arguments.count("type=linux-noop") == 1
+    assert arguments.count("qos=@untouched") == arguments.count("add-port") == sum(len(b.ports) for b in bridges)
+
+
 def test_a_datapath_id_is_the_plan_s_as_16_hexadecimal_digits(the_plan):
     arguments = openvswitch.bridge_arguments(layout.bridges(the_plan), "user")
     assert f"other-config:datapath-id={the_plan.node('edge1').dpid:016x}" in arguments

@@ -1,4 +1,4 @@
-"""Runs inside the virtual machine: commands come in on standard input, a JSON line each, and answers go out likewise."""
+"""Runs in the virtual machine: commands come in on standard input, one JSON object a line, and answers go out so."""
 
 import json
 import subprocess
@@ -6,15 +6,17 @@ import sys
 
 
 def run(command: list[str], timeout_s: float) -> dict[str, object]:
+    """What became of a command; no status where it was stopped because its time was over."""
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        return {"status": None, "output": _text(error.stdout), "errors": _text(error.stderr)}
-    return {"status": done.returncode, "output": done.stdout, "errors": done.stderr}
-
-
-def _text(output: bytes | None) -> str:
-    return (output or b"").decode(errors="replace")
+        output, errors = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        return {"status": None, "output": output, "errors": errors}
+    return {"status": process.returncode, "output": output, "errors": errors}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,201 @@
+"""The controller in a running lab: what devices reach, how the network is changed over its northbound interface, and
+what becomes of a switch whose connection breaks."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.net
+WAIT_S = 20.0
+SCENARIO = {
+    "scenario": "controlled",
+    "topology": {"kind": "two-site"},
+    "methods": ["vip:pinned"],
+    "links": {kind: {"delay": "0.2ms"} for kind in ("access", "local", "backhaul", "internet", "management")},
+    "radio": {"interruption": "5ms", "delay": "0.2ms"},
+    "devices": [{"name": "ue1", "ap": "ap1"}, {"name": "ue2", "ap": "ap1"}],
+}
+
+
+class Lab:
+    """A lab as its user has it: commands."""
+
+    def __init__(self, out):
+        self.out = out
+        (run_dir,) = (out / "controlled").iterdir()
+        self.plan = json.loads((run_dir / "plan.json").read_text())
+
+    def call(self, *words, check=True):
+        argv = [sys.executable, "-m", "experiments", words[0], "--out", str(self.out), *words[1:]]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+        if check:
+            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def on(self, node, *command, check=True):
+        return self.call("exec", node, "--", *command, check=check)
+
+    def address(self, name, family):
+        if name == "vip":
+            return self.plan[f"vip_{family}"]
+        parts = [part for part in (*self.plan["nodes"], *self.plan["devices"]) if part["name"] == name]
+        return parts[0][family]
+
+    def ping(self, source, destination, family):
+        """How many of three pings came back."""
+        output = self.on(
+            source, "ping", "-n", "-c", "3", "-i", "0.05", "-W", "1", self.address(destination, family), check=False
+        )
+        return int(re.search(r"(\d+) received", output)[1])
+
+    def path(self, source, destination, family="ipv4"):
+        trace = json.loads(self.call("trace", source, destination, "--family", family, "--json"))
+        return [hop["node"] for hop in trace["hops"]]
+
+    def ask(self, method, path, body=None):
+        """Status and answer of the northbound interface, asked on the operations host."""
+        data = ["-d", json.dumps(body)] if body is not None else []
+        output = self.on(
+            "ops", "curl", "-s", "-X", method, "-w", "\n%{http_code}", f"http://127.0.0.1:8091{path}", *data
+        )
+        answer, _, status = output.rpartition("\n")
+        return int(status), json.loads(answer)
+
+    def flows(self, switch):
+        """The rules that a switch has, without what changes by itself."""
+        lines = self.on("root", "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", switch).splitlines()
+        return sorted(
+            re.sub(r"cookie=\w+, ", "", line.strip()) for line in lines if "table=" in line or "priority" in line
+        )
+
+    def await_true(self, condition, what):
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, what
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab")
+    (folder / "controlled.yaml").write_text(json.dumps(SCENARIO))
+    out = folder / "runs"
+    up = [sys.executable, "-m", "experiments", "up", str(folder / "controlled.yaml"), "--out", str(out)]
+    done = subprocess.run(up, check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = Lab(out)
+    yield found
+    found.call("down")
+
+
+def test_a_device_learns_one_gateway_mac_by_arp_and_by_neighbour_discovery(lab):
+    lab.on("ue1", "ip", "neigh", "flush", "all")
+    assert lab.ping("ue1", "mec1", "ipv4") == 3
+    assert lab.ping("ue1", "mec1", "ipv6") == 3
+    neighbours = lab.on("ue1", "ip", "neigh")
+    macs = dict(re.findall(r"^(\S+) dev \S+ lladdr (\S+)", neighbours, re.MULTILINE))
+    assert set(macs) == {"169.254.1.1", "fe80::1"}
+    assert len(set(macs.values())) == 1
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("target", ["mec1", "mec2", "cloud", "vip", "ue2"])
+def test_a_device_reaches_hosts_cloud_virtual_address_and_its_neighbour(lab, target, family):
+    assert lab.ping("ue1", target, family) == 3
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_hosts_reach_devices(lab, family):
+    assert lab.ping("cloud", "ue1", family) == 3
+    assert lab.ping("mec2", "ue1", family) == 3
+
+
+def test_after_a_move_the_virtual_address_is_at_the_new_host(lab):
+    assert lab.path("ue2", "vip")[-1] == "mec1"
+    lab.call("move", "ue2", "ap2")
+    lab.await_true(lambda: lab.ask("GET", "/v1/intents")[1]["serving"]["ue2"] == "mec2", "the decision")
+    lab.await_true(lambda: lab.path("ue2", "vip") == ["ue2", "ap2", "edge2", "mec2"], "the new path")
+    assert lab.ping("ue2", "vip", "ipv6") == 3
+    assert lab.path("ue1", "vip")[-1] == "mec1"
+
+
+def test_a_connection_to_the_virtual_address_is_pinned_and_survives_a_move(lab):
+    """One TCP connection, its first half before the move, its second after: the same host answers."""
+    client = (
+        "import socket, sys\n"
+        f"s = socket.create_connection(('{lab.address('vip', 'ipv4')}', 8080), 5)\n"
+        "def ask():\n"
+        "    s.sendall(b'GET / HTTP/1.1\\r\\nHost: vip\\r\\n\\r\\n')\n"
+        "    return s.recv(4096).lower().partition(b'mec-host: ')[2].split()[0].decode()\n"
+        "print(ask(), flush=True)\n"
+        "sys.stdin.readline()\n"
+        "print(ask(), flush=True)\n"
+    )
+    argv = [sys.executable, "-m", "experiments", "exec", "--out", str(lab.out), "ue1", "--", "python3", "-c", client]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().strip() == "mec1"
+        assert {flow["host"] for flow in lab.ask("GET", "/v1/flows")[1]["pinned"] if flow["device"] == "ue1"} == {
+            "mec1"
+        }
+        lab.call("move", "ue1", "ap2")
+        lab.await_true(lambda: lab.path("ue1", "vip")[-1] == "mec2", "the new path")
+        answer, _ = process.communicate("\n", timeout=20)
+    assert answer.strip() == "mec1"
+    lab.call("move", "ue1", "ap1")
+    lab.await_true(lambda: lab.path("ue1", "vip")[-1] == "mec1", "the way back")
+
+
+def test_a_switch_that_comes_back_holds_what_it_should_again(lab):
+    """While the connection is broken a rule of another hand comes, one of its own goes, and one changes."""
+    before = lab.flows("edge2")
+    target = lab.on("root", "ovs-vsctl", "get-controller", "edge2").strip()
+    lab.on("root", "ovs-vsctl", "del-controller", "edge2")
+    lab.await_true(
+        lambda: lab.ask("GET", "/v1/health")[1]["switches"]["edge2"] == "absent", "the end of the connection"
+    )
+    ofctl = ("ovs-ofctl", "-O", "OpenFlow13")
+    lab.on("root", *ofctl, "add-flow", "edge2", "table=0,priority=99,tcp,tp_dst=99,actions=drop")
+    lab.on(
+        "root", *ofctl, "--strict", "del-flows", "edge2", f"table=3,priority=10,ip,nw_dst={lab.address('ue1', 'ipv4')}"
+    )
+    lab.on("root", *ofctl, "--strict", "mod-flows", "edge2", "table=2,priority=0,actions=drop")
+    assert lab.flows("edge2") != before
+    lab.on("root", "ovs-vsctl", "set-controller", "edge2", target)
+    lab.await_true(lambda: lab.ask("GET", "/v1/health")[1]["ready"], "the switch, ready again")
+    assert lab.flows("edge2") == before
+
+
+def test_a_breakout_taken_away_leads_over_the_anchor_and_one_given_back_does_not(lab):
+    vip = f"/v1/breakouts/edge1/{lab.address('vip', 'ipv4')}/32"
+    assert lab.path("ue1", "vip") == ["ue1", "ap1", "edge1", "mec1"]
+    assert lab.ask("DELETE", vip)[0] == 200
+    assert lab.path("ue1", "vip") == ["ue1", "ap1", "edge1", "core", "edge1", "mec1"]
+    assert lab.path("ue1", "vip", "ipv6") == ["ue1", "ap1", "edge1", "mec1"]
+    assert lab.ping("ue1", "vip", "ipv4") == 3
+    assert lab.ask("PUT", vip)[0] == 200
+    assert lab.path("ue1", "vip") == ["ue1", "ap1", "edge1", "mec1"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "/v1/attachments/ue9", {"ap": "ap1"}, 404),
+        ("PUT", "/v1/serving/ue1", {"host": "ue2"}, 404),
+        ("PUT", "/v1/breakouts/edge1/198.51.100.0/24", None, 422),
+        ("POST", "/v1/transactions", {"attach": 1}, 400),
+        ("PATCH", "/v1/health", None, 405),
+    ],
+)
+def test_the_northbound_interface_refuses_with_a_reason(lab, method, path, body, status):
+    found, answer = lab.ask(method, path, body)
+    assert found == status
+    assert answer["detail"]
+
+
+def test_no_switch_has_refused_anything(lab):
+    (log,) = lab.out.glob("controlled/*/logs/controller.log")
+    assert "refuses" not in log.read_text()
+    assert "Traceback" not in log.read_text()

@@ -1,0 +1,67 @@
+"""Which part of the lab may import what: the table in docs/architecture.md."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+MAY_IMPORT = {
+    "meclab": {"meclab", "pydantic"},
+    "topologies": {"topologies", "meclab", "mininet", "pyroute2", "topohub"},
+    "controller": {"controller", "meclab", "pydantic", "os_ken"},
+    "hosts": {"hosts", "meclab", "pydantic", "starlette", "uvicorn", "uvloop", "httptools"},
+    "experiments": {
+        *("experiments", "meclab", "topologies", "pydantic", "pydantic_core", "ruamel"),
+        *("click", "rich", "jinja2", "matplotlib", "numpy"),
+    },
+}
+OPENFLOW = {"__main__", "application", "openflow", "switches"}
+"""The controller's files that talk OpenFlow; the others are pure, or speak HTTP."""
+NO_INPUT_OUTPUT = {
+    "asyncio",
+    "multiprocessing",
+    "os",
+    "pathlib",
+    "select",
+    "selectors",
+    "socket",
+    "subprocess",
+    "threading",
+}
+"""What the pure core does without."""
+
+
+def imports(path: Path) -> set[str]:
+    """The packages that a file imports, those inside functions included, without Python's own."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def files(room: str) -> list[Path]:
+    return sorted((PROJECT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_it_may(room: str) -> None:
+    assert files(room)
+    for path in files(room):
+        foreign = imports(path) - MAY_IMPORT[room] - set(sys.stdlib_module_names)
+        assert not foreign, f"{path.relative_to(PROJECT)} imports {', '.join(sorted(foreign))}"
+
+
+def test_os_ken_is_imported_only_where_openflow_is_spoken() -> None:
+    speak = {path.stem for path in files("controller") if "os_ken" in imports(path)}
+    assert speak <= OPENFLOW
+
+
+def test_the_core_reads_no_file_and_opens_no_socket() -> None:
+    for path in files("meclab"):
+        assert not imports(path) & NO_INPUT_OUTPUT, path.name
