@@ -93,14 +93,18 @@ class Guest:
         self._lines.put("")
 
     def _answer(self, timeout_s: float) -> dict[str, Any]:
-        try:
-            line = self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            line = ""
-        if not line:
-            raise RuntimeError(f"the virtual machine does not answer; it said:\n{self._log.read_text()[-2000:]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        text = ""
+        while True:
+            try:
+                line = self._lines.get(timeout=timeout_s)
+            except queue.Empty:
+                line = ""
+            if not line:
+                raise RuntimeError(f"the virtual machine does not answer; it said:\n{self._log.read_text()[-2000:]}")
+            if not (piece := json.loads(line)["piece"]):
+                answer: dict[str, Any] = json.loads(text)
+                return answer
+            text += piece
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,15 @@
-"""Runs in the virtual machine: commands come in on standard input, one JSON object a line, and answers go out so."""
+"""Runs in the virtual machine: commands come in on standard input, one JSON object a line.
+
+An answer is a JSON object too, in pieces of one line each and an empty piece at its end: the virtual machine's port
+loses what is written beyond 32 KiB at once.
+"""
 
 import json
 import subprocess
 import sys
+
+PIECE = 8_000
+"""Characters; escaped, they may be twice as many bytes."""
 
 
 def run(command: list[str], timeout_s: float) -> dict[str, object]:
@@ -19,7 +26,15 @@ def run(command: list[str], timeout_s: float) -> dict[str, object]:
     return {"status": process.returncode, "output": output, "errors": errors}
 
 
+def answer(content: dict[str, object]) -> None:
+    """Sends an answer."""
+    text = json.dumps(content)
+    for start in range(0, len(text), PIECE):
+        print(json.dumps({"piece": text[start : start + PIECE]}), flush=True)
+    print(json.dumps({"piece": ""}), flush=True)
+
+
 if __name__ == "__main__":
-    print(json.dumps({"ready": True}), flush=True)
+    answer({"ready": True})
     for line in sys.stdin:
-        print(json.dumps(run(**json.loads(line))), flush=True)
+        answer(run(**json.loads(line)))
