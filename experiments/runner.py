@@ -13,7 +13,8 @@ from experiments.inside import Mode
 from experiments.results import Manifest, RunResult, read_manifest
 from meclab import expectations
 from meclab.errors import RunError
-from meclab.plan import Plan, make
+from meclab.plan import Plan
+from meclab.planning import make
 from meclab.scenario import LinkKind, Method, Scenario
 from topologies import machine, registry
 

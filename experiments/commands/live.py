@@ -14,7 +14,8 @@ from experiments import capture, control, launch, scenario_file
 from experiments.commands.options import lab_option, links_option, out_option, overrides_option
 from experiments.inside import Mode
 from meclab.errors import RunError
-from meclab.plan import ROOT, Plan, make
+from meclab.plan import ROOT, Plan
+from meclab.planning import make
 from meclab.scenario import LinkChange, LinkKind
 from topologies import machine, registry, sandbox
 

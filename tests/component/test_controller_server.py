@@ -10,10 +10,10 @@ import pytest
 from controller import server
 from controller.coordinator import Coordinator
 from controller.northbound import Northbound
-from meclab import plan, scenario, topology
+from meclab import planning, scenario, topology
 
 FILE = scenario.Scenario.model_validate({"scenario": "try", "devices": [{"name": "ue1", "ap": "ap1"}]})
-PLAN = plan.make(FILE, topology.two_site(), scenario.Method(name="vip", variant="pinned"), "wire")
+PLAN = planning.make(FILE, topology.two_site(), scenario.Method(name="vip", variant="pinned"), "wire")
 
 
 @pytest.fixture

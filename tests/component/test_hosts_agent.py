@@ -15,7 +15,7 @@ from hosts_child import DEADLINE_S, running
 from hosts import agent
 from hosts.echo import Echo
 from hosts.program import Context
-from meclab import plan, topology
+from meclab import plan, planning, topology
 from meclab.packets import APP_PORT
 from meclab.scenario import Scenario
 
@@ -34,7 +34,7 @@ def lab(interval: str = "5ms", timeout: str = "200ms") -> plan.Plan:
             "session": {"interval": "10ms", "timeout": timeout},
         }
     )
-    return plan.make(scenario, topology.two_site(), scenario.methods[0], "wire")
+    return planning.make(scenario, topology.two_site(), scenario.methods[0], "wire")
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from hosts.courier import Courier
 from hosts.echo import Echo
 from hosts.load import LoadReporter
 from hosts.meo_core import Meo
-from meclab import plan, topology
+from meclab import planning, topology
 from meclab.packets import Probe, unpack_probe
 from meclab.scenario import Scenario
 
@@ -167,7 +167,7 @@ class Operations:
 @pytest.fixture
 def operations() -> Iterator[Operations]:
     scenario = Scenario.model_validate({"scenario": "test", "devices": [{"count": 50}]})
-    run = plan.make(scenario, topology.two_site(), scenario.methods[0], "wire")
+    run = planning.make(scenario, topology.two_site(), scenario.methods[0], "wire")
     port, controller_port = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
     receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 

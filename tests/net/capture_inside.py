@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from experiments.capture import Captures, live
-from meclab import plan, scenario, topology
+from meclab import plan, planning, scenario, topology
 from meclab.errors import RunError
 from meclab.packets import MARKER_PORT, PROBE_PORT, Marker, Probe
 from meclab.plan import CapturePoint
@@ -51,7 +51,7 @@ def build() -> subprocess.Popen[bytes]:
 
 def captured_plan(*points: tuple[str, str, str]) -> plan.Plan:
     made = scenario.Scenario.model_validate({"scenario": "capture"})
-    whole = plan.make(made, topology.two_site(), made.methods[0], "wire")
+    whole = planning.make(made, topology.two_site(), made.methods[0], "wire")
     captures = tuple(CapturePoint(node=node, interface=interface, file=file) for node, interface, file in points)
     return whole.model_copy(update={"captures": captures})
 

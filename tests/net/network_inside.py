@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from meclab import plan, scenario, topology
+from meclab import plan, planning, scenario, topology
 from meclab.addressing import GATEWAY_IPV4, GATEWAY_IPV6, GATEWAY_MAC
 from meclab.errors import LabError, RunError
 from meclab.scenario import MILLISECOND, LinkChange
@@ -29,7 +29,7 @@ DEVICES = [{"name": "ue1"}, {"name": "ue2", "ap": "ap2"}]
 
 def make_plan() -> plan.Plan:
     file = scenario.Scenario.model_validate({"scenario": "try", "devices": DEVICES})
-    return plan.make(file, topology.two_site(), file.methods[0], "wire")
+    return planning.make(file, topology.two_site(), file.methods[0], "wire")
 
 
 def install_flows(network: Network, attached: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from meclab import plan, topology
+from meclab import plan, planning, topology
 from meclab.messages import ProgramEvent, Start, Stop
 from meclab.packets import unpack_marker
 from meclab.scenario import Scenario
@@ -37,7 +37,7 @@ def run(request: pytest.FixtureRequest) -> plan.Plan:
     scenario = Scenario.model_validate(
         {"scenario": "test", "probes": {"interval": "2ms", "family": request.param}, "session": {"interval": "5ms"}}
     )
-    return plan.make(scenario, topology.two_site(), scenario.methods[0], "wire")
+    return planning.make(scenario, topology.two_site(), scenario.methods[0], "wire")
 
 
 @pytest.fixture

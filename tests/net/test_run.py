@@ -78,39 +78,30 @@ def test_only_steering_costs_signalling(compared: dict[str, dict[str, Any]]) -> 
     assert all(count > 0 for count in messages["vip:immediate"])
 
 
+def shown(capture: Path, display_filter: str, field: str) -> list[str]:
+    """A field of the frames that tshark shows."""
+    argv = ["tshark", "-r", str(capture), "-Y", display_filter, "-T", "fields", "-e", field]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def event_ns(run_dir: Path, event: str) -> int:
+    """When the first event of a kind was."""
+    rows = (run_dir / "tables" / "events.csv").read_text().splitlines()
+    return next(int(row.split(",")[0]) for row in rows if f",{event}," in row)
+
+
 def test_local_traffic_never_crosses_the_core(compared: dict[str, dict[str, Any]]) -> None:
     run_dir = Path(compared["vip:immediate"]["run_dir"])
-    ready_ns = next(
-        int(row.split(",")[0])
-        for row in (run_dir / "tables" / "events.csv").read_text().splitlines()
-        if ",ready," in row
-    )
-    detach_ns = compared["vip:immediate"]["handovers"] and _first_detach_ns(run_dir)
-    shown = subprocess.run(
-        [
-            "tshark", "-r", str(run_dir / "captures" / "switches.pcapng"), "-Y",
-            f'frame.time_epoch > {ready_ns / 1e9:.6f} && frame.time_epoch < {detach_ns / 1e9:.6f} && ip.addr == 10.99.0.1',
-            "-T", "fields", "-e", "frame.interface_name",
-        ],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    interfaces = set(shown.stdout.split())
+    begin_s, end_s = (event_ns(run_dir, event) / 1e9 for event in ("ready", "detach"))
+    at_rest = f"frame.time_epoch > {begin_s:.6f} && frame.time_epoch < {end_s:.6f} && ip.addr == 10.99.0.1"
+    interfaces = set(shown(run_dir / "captures" / "switches.pcapng", at_rest, "frame.interface_name"))
     assert {"ap1-radio", "edge1-eth1", "edge1-eth2"} <= interfaces
     assert not any(name.startswith("core") for name in interfaces)
 
 
-def _first_detach_ns(run_dir: Path) -> int:
-    rows = (run_dir / "tables" / "events.csv").read_text().splitlines()
-    return next(int(row.split(",")[0]) for row in rows if ",detach," in row)
-
-
 def test_the_merged_capture_tells_the_story_in_comments(compared: dict[str, dict[str, Any]]) -> None:
     run_dir = Path(compared["vip:immediate"]["run_dir"])
-    shown = subprocess.run(
-        ["tshark", "-r", str(run_dir / "captures" / "merged.pcapng"), "-Y", "frame.comment", "-T", "fields", "-e", "frame.comment"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    comments = shown.stdout.splitlines()
+    comments = shown(run_dir / "captures" / "merged.pcapng", "frame.comment", "frame.comment")
     story = [comment.split()[0] for comment in comments]
     assert [word for word in story if word in ("detach", "attach", "decision")][-6:] == [
         "detach",

@@ -2,7 +2,7 @@
 
 from controller.intents import Intents, Network
 from controller.rules import Rules
-from meclab import plan, scenario, topology
+from meclab import planning, scenario, topology
 from meclab.messages import Transaction
 from meclab.plan import Plan
 
@@ -20,7 +20,7 @@ def make_plan(sites: int = 2, devices: int = 2, method: str = "vip:pinned", brea
         }
     )
     graph = topology.two_site() if sites == 2 else topology.metro(sites)
-    return plan.make(file, graph, file.methods[0], "wire")
+    return planning.make(file, graph, file.methods[0], "wire")
 
 
 def settled(the_plan: Plan, served: bool = True) -> tuple[Rules, Intents]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.results import CaptureCount, Fidelity, HandoverResult, Manifest, RunResult, SignallingRate
-from meclab import plan as plans
+from meclab import planning as plans
 from meclab.scenario import Device, Event, Expectation, Handover, Method, Scenario, parse_method
 from meclab.topology import Graph, two_site
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from meclab import packets, plan, scenario, topology
+from meclab import packets, planning, scenario, topology
 from meclab.packets import Marker, Probe, probe_reply
 from meclab.plan import Plan
 
@@ -86,7 +86,7 @@ def a_plan(method: str = "vip", **changes: object) -> Plan:
         **changes,
     }
     made = scenario.Scenario.model_validate(text)
-    return plan.make(made, topology.two_site(), made.methods[0], "wire")
+    return planning.make(made, topology.two_site(), made.methods[0], "wire")
 
 
 UP1 = ("ue1-eth0", "ap1-radio", "ap1-eth2", "edge1-eth1", "edge1-eth2", "mec1-eth0")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hosts.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED, Conflict, Orchestrator, UnknownName
-from meclab import plan, topology
+from meclab import planning, topology
 from meclab.messages import AttachEvent, LoadReport
 from meclab.scenario import Scenario
 
@@ -14,7 +14,7 @@ SECOND = 10**9
 
 def orchestrator(**policy: Any) -> Orchestrator:
     scenario = Scenario.model_validate({"scenario": "test", "devices": [{"count": 2}], "policy": policy})
-    return Orchestrator(plan.make(scenario, topology.two_site(), scenario.methods[0], "wire"))
+    return Orchestrator(planning.make(scenario, topology.two_site(), scenario.methods[0], "wire"))
 
 
 def attach(ap: str, sequence: int, device: str = "ue1") -> AttachEvent:

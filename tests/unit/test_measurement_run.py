@@ -14,7 +14,7 @@ from synthetic import ACK, PSH, RST, SYN, a_plan, a_run, http_response, tcp
 from experiments import measurement, pcapng, processor
 from experiments.measurement import frames, links, paths, probes, topography
 from experiments.results import CaptureCount, Manifest
-from meclab import plan, scenario, topology
+from meclab import planning, scenario, topology
 from meclab.packets import Marker
 
 MS = 1_000_000
@@ -313,7 +313,7 @@ def test_jitter_and_the_time_of_a_frames_own_bytes_are_no_error():
 
 def metro(method):
     made = scenario.Scenario.model_validate({"scenario": "m", "methods": [method], "topology": {"kind": "metro"}})
-    return plan.make(made, topology.metro(4), made.methods[0], "wire")
+    return planning.make(made, topology.metro(4), made.methods[0], "wire")
 
 
 def names(path):

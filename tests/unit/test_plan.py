@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meclab import plan, steering, topology
+from meclab import plan, planning, steering, topology
 from meclab.errors import ScenarioError
 from meclab.policy import Decision
 from meclab.scenario import Method, Scenario
@@ -18,7 +18,7 @@ def scenario(**content: Any) -> Scenario:
 
 def planned(method: str = "vip:immediate", graph: str = "two-site", **content: Any) -> plan.Plan:
     parsed = scenario(methods=[method], **content)
-    return plan.make(parsed, GRAPHS[graph], parsed.methods[0], "wire")
+    return planning.make(parsed, GRAPHS[graph], parsed.methods[0], "wire")
 
 
 def problems(**content: Any) -> list[str]:
@@ -134,6 +134,6 @@ def test_a_published_topology_becomes_edges_with_delays_from_distance() -> None:
     assert graph.named("mec") == ("mec1",)
     assert graph.named("ap") == ("ap3",)
     parsed = scenario()
-    made = plan.make(parsed, graph, parsed.methods[0], "wire")
+    made = planning.make(parsed, graph, parsed.methods[0], "wire")
     assert made.link("edge1", "edge2").shape.delay == 100 * topology.NS_PER_KM
     assert made.distance_ns["ap3"]["mec1"] == 1_500_000 + 300 * topology.NS_PER_KM

@@ -1,5 +1,7 @@
 """Shortest paths."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,4 +32,4 @@ def test_following_next_hops_never_loops_and_costs_the_distance(links: list[tupl
     for node in next_hop:
         nodes = path(next_hop, node, "a")
         assert len(set(nodes)) == len(nodes)
-        assert sum(cost[pair] for pair in zip(nodes, nodes[1:], strict=False)) == distance[node]
+        assert sum(cost[pair] for pair in itertools.pairwise(nodes)) == distance[node]

@@ -12,7 +12,7 @@ import pytest
 
 from experiments import scenario_file
 from meclab.errors import ScenarioError
-from meclab.plan import make
+from meclab.planning import make
 from meclab.scenario import MILLISECOND, SECOND, Method
 
 BAD = Path(__file__).parents[1] / "scenarios_bad"

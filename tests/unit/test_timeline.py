@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from experiments.timeline import Timeline
-from meclab import plan, topology
+from meclab import planning, topology
 from meclab.errors import RunError
 from meclab.packets import Marker
 from meclab.scenario import LinkChange, Scenario
@@ -17,7 +17,7 @@ class FakeStage:
 
     def __init__(self, load_status: int = 0, **content: Any) -> None:
         scenario = Scenario.model_validate({"scenario": "test", **content})
-        self.plan = plan.make(scenario, topology.two_site(), scenario.methods[0], "wire")
+        self.plan = planning.make(scenario, topology.two_site(), scenario.methods[0], "wire")
         self.done: list[tuple[Any, ...]] = []
         self._load_status = load_status
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from meclab import plan, scenario, topology
+from meclab import planning, scenario, topology
 from topologies import hostfiles, layout, openvswitch
 
 
 @pytest.fixture
 def the_plan():
     file = scenario.Scenario.model_validate({"scenario": "x"})
-    return plan.make(file, topology.two_site(), file.methods[0], "wire")
+    return planning.make(file, topology.two_site(), file.methods[0], "wire")
 
 
 def test_every_port_of_a_switch_has_the_plan_s_number(the_plan):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from meclab import plan, scenario, topology
+from meclab import planning, scenario, topology
 from meclab.addressing import GATEWAY_MAC
 from meclab.errors import LabError
 from topologies import trace
@@ -46,7 +46,7 @@ TO_CONTROLLER = """ 0. arp, priority 90
 @pytest.fixture
 def the_plan():
     file = scenario.Scenario.model_validate({"scenario": "x", "devices": [{"name": "ue1"}, {"name": "ue2"}]})
-    return plan.make(file, topology.two_site(), file.methods[0], "wire")
+    return planning.make(file, topology.two_site(), file.methods[0], "wire")
 
 
 @pytest.fixture
