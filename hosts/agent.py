@@ -47,6 +47,15 @@ def server_of(plan: Plan, device: PlannedDevice) -> IPv4Address | IPv6Address:
     return device.server_ipv4 if plan.family == "ipv4" else device.server_ipv6
 
 
+def in_turn(earliest_ns: int, interval_ns: int, index: int, count: int) -> int:
+    """The first instant that is the turn of one of `count` devices in a cycle of `interval_ns`.
+
+    Devices that all send at the same interval would otherwise send at the same instants, and measure the burst.
+    """
+    phase_ns = interval_ns * index // count
+    return earliest_ns + (phase_ns - earliest_ns) % interval_ns
+
+
 class Agent:
     """One device's probes and session."""
 
@@ -59,8 +68,11 @@ class Agent:
         self._session_log = Log(logs / f"{name}-session.csv", "request,connection,sent_ns,done_ns,host,outcome")
         self._records = ProbeRecords(self._probe_log)
         self._prober = Prober(name, self.server, plan.probes.interval, self._records)
-        self._start_ns = time.monotonic_ns() + _FIRST_AFTER_NS
-        self._session = Session(plan.session.interval, plan.session.timeout, self._start_ns)
+        earliest_ns = time.monotonic_ns() + _FIRST_AFTER_NS
+        turn = [device.name for device in plan.devices].index(name), len(plan.devices)
+        self._start_ns = in_turn(earliest_ns, plan.probes.interval, *turn)
+        session_start_ns = in_turn(earliest_ns, plan.session.interval, *turn)
+        self._session = Session(plan.session.interval, plan.session.timeout, session_start_ns)
         self._tcp = SessionSocket(name, self.server, self._session)
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._poll = select.epoll()

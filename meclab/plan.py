@@ -192,6 +192,19 @@ class Plan(Part):
                 return link
         raise KeyError(f"{a}-{b}")
 
+    def interfaces(self, name: str) -> list[str]:
+        """The interfaces of a switch, host or device; for `ROOT` those of every switch, management and markers."""
+        switches = {node.name for node in self.switches}
+        wanted = switches if name == ROOT else {name}
+        found = [ap.interface for ap in self.access_points if ap.name in wanted]
+        found += [end.interface for link in self.links for end in (link.a, link.b) if end.node in wanted]
+        found += [device.interface for device in self.devices if device.name in wanted]
+        if name == ROOT:
+            found += [self.management.interface_switches, MARKER_INTERFACE]
+        elif name in {node.name for node in self.by_role("ops")}:
+            found += [self.management.interface_operations, "lo"]
+        return found
+
     def address(self, name: str) -> IPv4Address | IPv6Address:
         """The address of a host or device in the family that the plan's probes use."""
         found: dict[str, PlannedNode | PlannedDevice] = {node.name: node for node in self.nodes}

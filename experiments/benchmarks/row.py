@@ -29,6 +29,11 @@ def at_least(benchmark: str, what: str, value: float | None, target: float, unit
     return _bounded(benchmark, what, value, f"at least {target:g} {unit}", unit, value is not None and value >= target)
 
 
+def _figures(value: float) -> str:
+    """Three significant figures, never as a power of ten."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _bounded(benchmark: str, what: str, value: float | None, target: str, unit: str, holds: bool) -> Row:
-    measured = "nothing" if value is None else f"{value:.3g} {unit}".rstrip()
+    measured = "nothing" if value is None else f"{_figures(value)} {unit}".rstrip()
     return Row(benchmark=benchmark, what=what, measured=measured, target=target.rstrip(), holds=holds)

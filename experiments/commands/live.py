@@ -14,7 +14,7 @@ from experiments import capture, control, launch, scenario_file
 from experiments.commands.options import lab_option, links_option, out_option, overrides_option
 from experiments.inside import Mode
 from meclab.errors import RunError
-from meclab.plan import ROOT, Plan
+from meclab.plan import Plan
 from meclab.planning import make
 from meclab.scenario import LinkChange, LinkKind
 from topologies import machine, registry, sandbox
@@ -188,11 +188,12 @@ def live_capture(point: str, target: str, capture_filter: str, name: str | None,
     lab = registry.find(out, name)
     node, _, interface = point.partition(":")
     plan = _plan(lab)
-    names = [p.interface for p in plan.captures if p.node == node or (p.node == ROOT and p.interface.startswith(node))]
+    interfaces = [interface] if interface else plan.interfaces(node)
     if target == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture on the terminal is unreadable: give -w FILE, or pipe it into wireshark")
-    pid = None if node in {switch.name for switch in plan.switches} else registry.node_pid(lab, node)
-    argv = capture.live([interface] if interface else names, capture_filter)
+    switches = {switch.name for switch in plan.switches}
+    pid = None if node in switches else registry.node_pid(lab, node)
+    argv = capture.live(interfaces, capture_filter)
     if target != "-":
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(descriptor, 1)

@@ -53,6 +53,14 @@ def test_interface_names_fit_linux() -> None:
     assert max(map(len, names)) <= 15
 
 
+def test_a_node_knows_its_interfaces() -> None:
+    made = planned()
+    assert made.interfaces("ap1") == ["ap1-radio", "ap1-eth2"]
+    assert made.interfaces("ue1") == ["ue1-eth0"]
+    assert made.interfaces("ops") == ["ops-eth0", "ops-mgmt", "lo"]
+    assert {"edge1-eth1", "core-eth4", "mgmt0", "lab0"} <= set(made.interfaces("root"))
+
+
 def test_clients_start_with_the_address_their_method_gives_them() -> None:
     servers = {method: planned(method).devices[0].server_ipv4 for method in ("cloud", "sticky", "vip:pinned")}
     made = planned()

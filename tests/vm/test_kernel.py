@@ -103,3 +103,10 @@ def test_each_direction_of_a_link_has_the_delay_that_was_configured(run: Run) ->
 
 def test_no_capture_lost_a_packet(run: Run) -> None:
     assert run.result["fidelity"]["capture_drops"] == 0
+
+
+def test_netem_itself_delays_keeps_order_and_refuses_as_documented(guest: Guest) -> None:
+    command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/net/test_netem.py"]
+    done = guest.run(command, 400)
+    assert done.status == 0, done.output
+    assert "passed" in done.output
