@@ -3,14 +3,14 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import launch, measurement, provenance, report, scenario_file
 from experiments.inside import Mode
-from experiments.results import Manifest, RunResult, read_manifest
+from experiments.results import Manifest, RunResult, Status, read_manifest
 from meclab import expectations
 from meclab.errors import RunError
 from meclab.plan import Plan
@@ -88,25 +88,28 @@ def _conclude(job: Job, run_dir: Path, manifest: Manifest, outcome: launch.Outco
             **provenance.of_network(run_dir),
         }
     )
-    _write(run_dir, manifest)
+    unwritten = _kept(run_dir, manifest)
     result = measurement.measure(run_dir)
     verdicts = expectations.judge(job.scenario.expect, job.plan.method, [h.model_dump() for h in result.handovers])
     broken = [f"{verdict.statement}: found {verdict.found}" for verdict in verdicts if not verdict.holds]
-    status = "incomplete" if outcome.error else "failed" if broken else "ok"
+    error = outcome.error or unwritten
+    status: Status = "incomplete" if error else "failed" if broken else "ok"
     result = result.model_copy(update={"status": status})
-    manifest = manifest.model_copy(
-        update={
-            "status": status,
-            "reasons": (*manifest.reasons, *broken),
-            "result": result,
-            "startup_s": result.startup_s,
-        }
-    )
-    _write(run_dir, manifest)
+    found = {"status": status, "reasons": (*manifest.reasons, *broken), "result": result, "startup_s": result.startup_s}
     tell("drawing the report", None)
-    report.write_run(run_dir)
-    exit_status = outcome.exit_status if outcome.error else 1 if broken else 0
-    return Finished(run_dir, result, tuple(verdicts), outcome.error, exit_status)
+    error = error or _kept(run_dir, manifest.model_copy(update=found), report.write_run)
+    exit_status = outcome.exit_status if outcome.error else 1 if broken or error else 0
+    return Finished(run_dir, result, tuple(verdicts), error, exit_status)
+
+
+def _kept(run_dir: Path, manifest: Manifest, then: Callable[[Path], object] = lambda run_dir: None) -> str | None:
+    """Writes the manifest and what follows from it; what keeps it from being written, such as a full disk."""
+    try:
+        _write(run_dir, manifest)
+        then(run_dir)
+    except OSError as error:
+        return f"cannot write to {run_dir}: {error.strerror}; what was written so far is kept"
+    return None
 
 
 def again(run_dir: Path) -> RunResult:

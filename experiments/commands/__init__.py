@@ -29,6 +29,9 @@ class Commands(click.Group):
                 console.print(f"[bold red]{count} problems[/]")
             console.print(str(error), style="red", markup=False)
             sys.exit(error.exit_status)
+        except OSError as error:  # a full disk, a folder that may not be written
+            click.echo(f"{error.strerror}: {error.filename or 'while writing'}", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(130)

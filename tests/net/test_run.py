@@ -192,3 +192,34 @@ def test_two_labs_run_side_by_side_and_do_not_meet(tmp_path: Path) -> None:
         for number in (1, 2):
             lab("down", "--out", str(tmp_path / str(number)))
     assert registry.running(tmp_path) == []
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_measured(tmp_path: Path) -> None:
+    script = f'mount -t tmpfs -o size=3m none {tmp_path} && exec "$@"'
+    argv = [sys.executable, "-m", "experiments", "run", "handover", "--method", "vip", "--json", "--out", str(tmp_path)]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, "sh", *argv],
+        cwd=sandbox.PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["status"], row["fidelity"]["trusted"]) == ("incomplete", False)
+    assert row["handovers"]
+    assert "No space left on device" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interrupted_run_reports_what_it_has(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "experiments", "run", "handover", "--method", "vip", "--json", "--out", str(tmp_path)]
+    with subprocess.Popen(argv, cwd=sandbox.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        _await_two_moves(tmp_path)
+        run.send_signal(signal.SIGINT)
+        printed, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert json.loads(printed)["status"] == "incomplete"
+    assert json.loads(printed)["handovers"]
+    assert registry.running(tmp_path) == []
