@@ -27,7 +27,7 @@ class Commands(click.Group):
             count = len(error.problems) if isinstance(error, ScenarioError) else 0
             if count > 1:
                 console.print(f"[bold red]{count} problems[/]")
-            console.print(str(error), style="red", markup=False)
+            console.print(str(error), style="red", markup=False, soft_wrap=True)
             sys.exit(error.exit_status)
         except OSError as error:  # a full disk, a folder that may not be written
             click.echo(f"{error.strerror}: {error.filename or 'while writing'}", err=True)

@@ -46,12 +46,17 @@ def run_all(jobs: Sequence[runner.Job], out: Path, as_json: bool) -> list[runner
 
 def _say(done: runner.Finished) -> None:
     if done.error:
-        messages.print(done.error, style="red", markup=False)
+        messages.print(done.error, style="red", markup=False, soft_wrap=True)
     for verdict in done.verdicts:
         if not verdict.holds:
-            messages.print(f"not as expected: {verdict.statement}: found {verdict.found}", style="red", markup=False)
+            messages.print(
+                f"not as expected: {verdict.statement}: found {verdict.found}",
+                style="red",
+                markup=False,
+                soft_wrap=True,
+            )
     for reason in done.result.fidelity.reasons:
-        messages.print(f"not to be trusted: {reason}", style="yellow", markup=False)
+        messages.print(f"not to be trusted: {reason}", style="yellow", markup=False, soft_wrap=True)
 
 
 def conclude(finished: Sequence[runner.Finished], out: Path, as_json: bool) -> None:
