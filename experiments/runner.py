@@ -88,16 +88,17 @@ def _conclude(job: Job, run_dir: Path, manifest: Manifest, outcome: launch.Outco
             **provenance.of_network(run_dir),
         }
     )
-    unwritten = _kept(run_dir, manifest)
+    unkept = _kept(run_dir, manifest)
     result = measurement.measure(run_dir)
     verdicts = expectations.judge(job.scenario.expect, job.plan.method, [h.model_dump() for h in result.handovers])
     broken = [f"{verdict.statement}: found {verdict.found}" for verdict in verdicts if not verdict.holds]
-    error = outcome.error or unwritten
+    error = outcome.error or unkept
     status: Status = "incomplete" if error else "failed" if broken else "ok"
     result = result.model_copy(update={"status": status})
     found = {"status": status, "reasons": (*manifest.reasons, *broken), "result": result, "startup_s": result.startup_s}
     tell("drawing the report", None)
-    error = error or _kept(run_dir, manifest.model_copy(update=found), report.write_run)
+    unreported = _kept(run_dir, manifest.model_copy(update=found), report.write_run)
+    error = error or unreported
     exit_status = outcome.exit_status if outcome.error else 1 if broken or error else 0
     return Finished(run_dir, result, tuple(verdicts), error, exit_status)
 

@@ -94,7 +94,7 @@ class WireLinks:
 
     def check(self) -> None:
         if (status := self._process.status) is not None:
-            raise RunError(f"the process of the wired links has ended with status {status}")
+            raise RunError(f"the process of the wired links ended with status {status}")
 
     def carrier(self, name: str, on: bool) -> None:
         for fd in self._carriers[name]:

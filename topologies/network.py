@@ -130,7 +130,7 @@ class Network:
         self.openvswitch.check()
         self.links.check()
         if (status := self.air.status) is not None:
-            raise RunError(f"the process of the air has ended with status {status}")
+            raise RunError(f"the process of the air ended with status {status}")
 
     def pids(self) -> dict[str, int]:
         """The processes that serve the network, for an account of what they use."""

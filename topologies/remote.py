@@ -95,10 +95,10 @@ class Remote:
 
     def _died(self) -> RunError:
         try:
-            status = f"status {self._process.wait(1)}"
+            how = f"ended with status {self._process.wait(1)}"
         except subprocess.TimeoutExpired:
-            status = "still running, its control closed"
-        return RunError(f"{self._module} has ended ({status}){self._last_lines()}")
+            how = "closed its control, and runs on"
+        return RunError(f"{self._module} {how}{self._last_lines()}")
 
     def _last_lines(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
