@@ -25,6 +25,8 @@ from topologies.machine import Datapath
 from topologies.network import Network
 
 log = logging.getLogger(__name__)
+CAUSE_S = 0.2
+"""A process that dies takes interfaces along, and their captures end: its death is looked for again after this."""
 Key = tuple[str, str]
 """Node and program."""
 
@@ -136,11 +138,17 @@ class Lab:
             return {}
 
     def check(self) -> None:
-        """Raises `RunError` where anything that the run depends on has died."""
+        """Raises `RunError` where anything that the run depends on has died, or a capture has ended."""
+        self._check_processes()
+        if problems := self._captures.problems() if self._captures is not None else []:
+            time.sleep(CAUSE_S)
+            self._check_processes()
+            raise RunError("\n".join(problems))
+
+    def _check_processes(self) -> None:
         self.network.check()
         deaths = [process.death() for process in (self._controller, self.programs) if process is not None]
-        problems = self._captures.problems() if self._captures is not None else []
-        if found := [death for death in (*deaths, *problems) if death]:
+        if found := [death for death in deaths if death]:
             raise RunError("\n".join(found))
 
     def play(self) -> None:
