@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from experiments.control import ControlServer, Handler
 from experiments.lab import Lab
 from meclab import check
-from meclab.errors import Problem, ScenarioError
+from meclab.errors import InputError, Problem, ScenarioError
 from meclab.scenario import Failure, LinkChange, Restore
 
 
@@ -80,7 +80,10 @@ class Interaction:
         self._lab.timeline.fail(Failure(host=self._host(fields), how=fields["how"]))
 
     def restore(self, fields: dict[str, Any]) -> None:
-        self._lab.timeline.restore(Restore(host=self._host(fields)))
+        host = self._host(fields)
+        if not self._lab.timeline.has_failed(host):
+            raise InputError(f"{host} has not failed")
+        self._lab.timeline.restore(Restore(host=host))
 
     def _host(self, fields: dict[str, Any]) -> str:
         return self._known("host", fields["host"], [node.name for node in self._lab.plan.mec_hosts])

@@ -12,7 +12,7 @@ from experiments import launch, measurement, provenance, report, scenario_file
 from experiments.inside import Mode
 from experiments.results import Manifest, RunResult, Status, read_manifest
 from meclab import expectations
-from meclab.errors import RunError
+from meclab.errors import InputError
 from meclab.plan import Plan
 from meclab.planning import make
 from meclab.scenario import LinkKind, Method, Scenario
@@ -117,7 +117,7 @@ def again(run_dir: Path) -> RunResult:
     """Measures and reports a run that is over once more, from its captures; its status stays as it was."""
     manifest = read_manifest(run_dir)
     if manifest is None:
-        raise RunError(f"{run_dir} is not the folder of a run: it has no manifest.json")
+        raise InputError(f"{run_dir} is not the folder of a run: it has no manifest.json")
     result = measurement.measure(run_dir).model_copy(update={"status": manifest.status})
     _write(run_dir, manifest.model_copy(update={"result": result}))
     report.write_run(run_dir)

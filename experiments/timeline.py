@@ -40,7 +40,7 @@ class Timeline:
         events = [(event.at, partial(self._play, event)) for event in plan.events]
         joins = [(device.joins_ns, partial(stage.join, device.name)) for device in plan.devices if device.joins_ns]
         self._actions: list[tuple[int, Callable[[], None]]] = sorted([*joins, *events], key=lambda action: action[0])
-        self._failed: dict[str, Failure] = {}
+        self._failed: dict[str, list[Failure]] = {}
 
     def run(self, check: Callable[[], None], tick_s: float = 0.05) -> None:
         """Plays everything and returns at the plan's end; `check` is called between and may raise."""
@@ -68,7 +68,7 @@ class Timeline:
     def fail(self, failure: Failure) -> None:
         """Makes a MEC host fail; the marker goes out right before."""
         self._mark("fail", host=failure.host, how=failure.how)
-        self._failed[failure.host] = failure
+        self._failed.setdefault(failure.host, []).append(failure)
         match failure.how:
             case "process":
                 self._stage.kill_programs(failure.host)
@@ -78,16 +78,21 @@ class Timeline:
                 self._stage.link_down(*self._uplink(failure.host))
 
     def restore(self, restore: Restore) -> None:
-        """Brings a failed MEC host back; one that did not fail stays as it is."""
-        failure = self._failed.pop(restore.host, None)
+        """Brings a MEC host back from all its failures; one that did not fail stays as it is."""
         self._mark("restore", host=restore.host)
-        match failure.how if failure else None:
-            case "process":
-                self._stage.start_programs(restore.host)
-            case "silence":
-                self._stage.silence(restore.host, False)
-            case "link":
-                self._stage.link_up(*self._uplink(restore.host))
+        ways = dict.fromkeys(failure.how for failure in self._failed.pop(restore.host, ()))
+        for how in ways:
+            match how:
+                case "process":
+                    self._stage.start_programs(restore.host)
+                case "silence":
+                    self._stage.silence(restore.host, False)
+                case "link":
+                    self._stage.link_up(*self._uplink(restore.host))
+
+    def has_failed(self, host: str) -> bool:
+        """Whether a host has failed and was not brought back."""
+        return host in self._failed
 
     def load(self, load: Load) -> None:
         """Sets a MEC host's load, through the interface of its application server."""

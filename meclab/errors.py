@@ -16,6 +16,12 @@ class SetupError(LabError):
     exit_status = 3
 
 
+class InputError(LabError):
+    """The user named something that is not there or cannot be; says what there is."""
+
+    exit_status = 2
+
+
 class PeerError(LabError):
     """A bad packet or a bad answer from another process."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from meclab.errors import LabError, Problem, RunError, ScenarioError
+from meclab.errors import InputError, Problem, RunError, ScenarioError
 from meclab.packets import ORCHESTRATOR_PORT
 from meclab.plan import Plan
 from meclab.scenario import Family, LinkChange, LinkShape
@@ -68,7 +68,7 @@ class Network:
     def node_pid(self, name: str) -> int:
         """A process in a host's or device's network and mount namespaces."""
         if name not in self._pids:
-            raise LabError(f"no host or device {name}; one of {', '.join(self._pids)}")
+            raise InputError(f"no host or device {name}; one of {', '.join(self._pids)}")
         return self._pids[name]
 
     def shape(self, a: str, b: str) -> LinkShape:
@@ -207,13 +207,13 @@ class Network:
             return self.plan.link(a, b).name
         except KeyError as error:
             names = ", ".join(link.name for link in self.plan.links)
-            raise LabError(f"no link between {a} and {b}; one of {names}") from error
+            raise InputError(f"no link between {a} and {b}; one of {names}") from error
 
     def _only_link(self, host: str) -> str:
         for link in self.plan.links:
             if host in (link.a.node, link.b.node) and self.plan.node(host).mac is not None:
                 return link.name
-        raise LabError(f"{host} is not a host with a link")
+        raise InputError(f"{host} is not a host with a link")
 
     def _block(self, name: str, reason: str) -> int:
         self._blocked[name].add(reason)

@@ -92,7 +92,7 @@ def find(runs_dir: Path, name: str | None = None) -> Lab:
         raise NoSuchLab(
             f"no lab {name + ' ' if name else ''}is running (running: {listed}); start one with: ./lab up SCENARIO"
         )
-    raise NoSuchLab(f"more than one lab matches; name one by its run folder: {listed}")
+    raise NoSuchLab(f"more than one lab matches; name one with --lab, by its run folder: {listed}")
 
 
 def write_nodes(run_dir: Path, pids: Mapping[str, int]) -> None:

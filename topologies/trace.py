@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from meclab.addressing import GATEWAY_MAC
 from meclab.check import nearest
-from meclab.errors import LabError
+from meclab.errors import InputError
 from meclab.packets import PROBE_PORT
 from meclab.plan import RADIO_PORT, Plan, PlannedDevice, PlannedNode, Port
 from meclab.scenario import Family
@@ -231,7 +231,7 @@ def _end(plan: Plan, name: str) -> PlannedNode | PlannedDevice:
     ends: dict[str, PlannedNode | PlannedDevice] = {node.name: node for node in plan.nodes if node.mac is not None}
     ends |= {device.name: device for device in plan.devices}
     if name not in ends:
-        raise LabError(f"no host or device {name}: {nearest(name, ends)}")
+        raise InputError(f"no host or device {name}: {nearest(name, ends)}")
     return ends[name]
 
 

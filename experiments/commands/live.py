@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.table import Table
 
 from experiments import capture, control, launch, scenario_file
 from experiments.commands.options import lab_option, links_option, out_option, overrides_option
 from experiments.inside import Mode
-from meclab.errors import RunError
+from meclab.errors import InputError, RunError
 from meclab.plan import Plan
 from meclab.planning import make
 from meclab.scenario import LinkChange, LinkKind
@@ -30,7 +31,7 @@ def _plan(lab: registry.Lab) -> Plan:
 
 @click.command()
 @click.argument("scenario")
-@click.option("--method", help="Method to run it with; the scenario's first where it is left out.")
+@click.option("--method", help="Method to run it with; by default vip where the scenario has it, else its first.")
 @links_option
 @overrides_option
 @out_option
@@ -39,7 +40,8 @@ def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tup
     chosen = scenario_file.load(scenario, scenario_file.overrides(overrides))[0]
     graph = scenario_file.graph(chosen)
     kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
-    plan = make(chosen, graph, scenario_file.method(method) if method else chosen.methods[0], kind)
+    steered = next((known for known in chosen.methods if known.name == "vip"), chosen.methods[0])
+    plan = make(chosen, graph, scenario_file.method(method) if method else steered, kind)
     run_dir = launch.make_run_dir(out, plan)
     process, read_fd = launch.start(run_dir, plan, Mode.INTERACTIVE, datapath)
     with progress.status("starting") as status:
@@ -56,11 +58,12 @@ def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tup
     devices = plan.devices[:3]
     console.print(f"[bold]{plan.scenario}[/] is up with method {plan.method.label}, in {run_dir}")
     console.print(f"  devices    {', '.join(f'{d.name} at {d.ap}' for d in devices)}{' …' * (len(plan.devices) > 3)}")
-    console.print(f"  virtual    {plan.vip_ipv4}  {plan.vip_ipv6}")
+    console.print(f"  server     {devices[0].server_ipv4}  {devices[0].server_ipv6}")
     console.print(f"  try        ./lab exec {devices[0].name} -- ping -c 3 {devices[0].server_ipv4}")
     console.print(f"             ./lab exec {devices[0].name} -- curl -s http://{devices[0].server_ipv4}:8080/")
     other = plan.access_points[-1].name
-    console.print(f"             ./lab move {devices[0].name} {other}; ./lab trace {devices[0].name} vip")
+    console.print(f"             ./lab move {devices[0].name} {other}")
+    console.print(f"             ./lab trace {devices[0].name} {devices[0].server_ipv4}")
     console.print("             ./lab down")
 
 
@@ -68,10 +71,12 @@ def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tup
 @out_option
 def ps(out: Path) -> None:
     """List the labs that run."""
-    table = Table("scenario", "method", "devices", "links", "folder", box=None, padding=(0, 2, 0, 0))
+    table = Table("name for --lab", "method", "devices", "links", box=None, padding=(0, 2, 0, 0))
     for lab in registry.running(out):
         plan = _plan(lab)
-        table.add_row(lab.scenario, plan.method.label, str(len(plan.devices)), plan.links_kind, str(lab.run_dir))
+        table.add_row(
+            f"{lab.scenario} or {lab.run_dir.name}", plan.method.label, str(len(plan.devices)), plan.links_kind
+        )
     console.print(table if table.row_count else "no lab is running", soft_wrap=True)
 
 
@@ -128,10 +133,18 @@ def link(a: str, b: str, changes: tuple[str, ...], name: str | None, out: Path) 
     try:
         parsed = LinkChange.model_validate({"between": (a, b), **fields})
     except ValidationError as error:
-        problems = "; ".join(f"{e['loc'][0]}: found {e['input']!r}; {e['msg']}" for e in error.errors())
-        raise click.UsageError(problems) from error
+        raise InputError("; ".join(_change_problem(problem) for problem in error.errors())) from error
     shape = control.request(lab.run_dir, "link", change=parsed.model_dump(mode="json", exclude_none=True))
     console.print(f"{a}-{b}: " + ", ".join(f"{key} {value}" for key, value in shape.items()))
+
+
+def _change_problem(details: ErrorDetails) -> str:
+    """What is wrong with one `key=value` of a link's change."""
+    key, words = details["loc"][0], details["msg"].removeprefix("Value error, ")
+    if details["type"] == "extra_forbidden":
+        words = "one of delay, jitter, loss, rate, queue"
+        return f"found the unknown key {key!r}; expected {words}"
+    return f"{key}: found {details['input']!r}; expected {words}"
 
 
 @click.command()
@@ -188,7 +201,10 @@ def live_capture(point: str, target: str, capture_filter: str, name: str | None,
     lab = registry.find(out, name)
     node, _, interface = point.partition(":")
     plan = _plan(lab)
-    interfaces = [interface] if interface else plan.interfaces(node)
+    known = plan.interfaces(node)
+    if interface and interface not in known:
+        raise InputError(f"no interface {interface} on {node}; one of {', '.join(known)}")
+    interfaces = [interface] if interface else known
     if target == "-" and sys.stdout.isatty():
         raise click.UsageError("a capture on the terminal is unreadable: give -w FILE, or pipe it into wireshark")
     switches = {switch.name for switch in plan.switches}

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from experiments import report, runner, scenario_file, terminal
 from experiments.commands.options import RUNS, links_option, out_option, overrides_option
-from meclab.errors import RunError
+from meclab.errors import InputError
 from meclab.scenario import LinkKind, Scenario
 
 console = Console(highlight=False)
@@ -119,7 +119,11 @@ def run(
 @click.command("report")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="The runs' JSON objects on standard output.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the comparison.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the comparison; by default `compared` beside the first run.",
+)
 @click.option("--serve", type=click.IntRange(1, 65535), metavar="PORT", help="Serve all reports over HTTP instead.")
 @click.option("--bind", default="127.0.0.1", show_default=True, help="Address to serve at.")
 def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None, serve: int | None, bind: str) -> None:
@@ -135,7 +139,9 @@ def report_runs(runs: tuple[Path, ...], as_json: bool, out: Path | None, serve: 
             click.echo(result.model_dump_json())
     if not as_json:
         console.print(terminal.comparison(results))
-    page = report.write_comparison(list(runs), out or runs[0].parent) if len(runs) > 1 else runs[0] / "report.html"
+    page = runs[0] / "report.html"
+    if len(runs) > 1:
+        page = report.write_comparison(list(runs), out or runs[0].parent / "compared")
     (messages if as_json else console).print(f"report: {page}", soft_wrap=True)
 
 
@@ -145,7 +151,7 @@ def serve_folder(folder: Path, address: str, port: int) -> None:
     try:
         server = ThreadingHTTPServer((address, port), handler)
     except OSError as error:
-        raise RunError(f"cannot serve at {address} port {port}: {error.strerror}; choose another port") from error
+        raise InputError(f"cannot serve at {address} port {port}: {error.strerror}; choose another port") from error
     messages.print(f"serving {folder} at http://{address}:{port}/ until Ctrl-C", soft_wrap=True)
     with server:
         server.serve_forever()

@@ -91,6 +91,16 @@ def test_a_host_fails_and_comes_back_in_the_same_way(how: str, fails: tuple[Any,
     assert played(stage) == [("mark", "fail"), fails, ("mark", "restore"), mends]
 
 
+def test_a_host_that_failed_twice_comes_back_from_both() -> None:
+    events = [
+        {"at": 0, "fail": {"host": "mec1", "how": "silence"}},
+        {"at": "1ms", "fail": {"host": "mec1", "how": "process"}},
+        {"at": "2ms", "restore": {"host": "mec1"}},
+    ]
+    done = played(FakeStage(events=events, duration="3ms", drain=0))
+    assert done[-2:] == [("silence", "mec1", False), ("start", "mec1")]
+
+
 def test_restoring_a_host_that_did_not_fail_does_nothing_but_say_so() -> None:
     stage = FakeStage(events=[{"at": 0, "restore": {"host": "mec1"}}], duration="1ms", drain=0)
     assert played(stage) == [("mark", "restore")]
