@@ -122,7 +122,7 @@ def test_a_command_for_a_lab_that_does_not_run_says_so(tmp_path: Path) -> None:
 
 def test_reporting_what_is_no_run_says_so(tmp_path: Path) -> None:
     done = lab("report", str(tmp_path))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "not the folder of a run" in " ".join(done.stderr.split())
 
 
