@@ -161,7 +161,8 @@ def test_a_switch_that_comes_back_holds_what_it_should_again(lab):
     lab.on(
         "root", *ofctl, "--strict", "del-flows", "edge2", f"table=3,priority=10,ip,nw_dst={lab.address('ue1', 'ipv4')}"
     )
-    lab.on("root", *ofctl, "--strict", "mod-flows", "edge2", "table=2,priority=0,actions=drop")
+    solicitation = "table=0,priority=30,icmp6,icmp_type=135,nd_target=fe80::1"  # no report of a host depends on it
+    lab.on("root", *ofctl, "--strict", "mod-flows", "edge2", f"{solicitation},actions=drop")
     assert lab.flows("edge2") != before
     lab.on("root", "ovs-vsctl", "set-controller", "edge2", target)
     lab.await_true(lambda: lab.ask("GET", "/v1/health")[1]["ready"], "the switch, ready again")
