@@ -66,29 +66,32 @@ class Network:
         self.devices = {device.name: device for device in plan.devices}
         self.hosts = {node.name: node for node in plan.mec_hosts}
         self.host_of_mac = {node.mac: node.name for node in plan.mec_hosts}
+        self._local = self.hosts | {node.name: node for node in plan.by_role("fwd")}
         self._device_at = {address: device.name for device in plan.devices for address in (device.ipv4, device.ipv6)}
         self.edges = {node.name for node in plan.by_role("edge")}
         aps = {ap.name for ap in plan.access_points}
         ends = [(link.a.node, link.b.node) for link in plan.links]
         joined = ends + [(b, a) for a, b in ends]
         self.edge_of_ap = {a: b for a, b in joined if a in aps and b in self.edges}
-        self.edge_of_host = {a: b for a, b in joined if a in self.hosts and b in self.edges}
+        self.edge_of_host = {a: b for a, b in joined if a in self._local and b in self.edges}
 
-        self.hops = {ap: self._hops(ap) for ap in aps}
+        self._peers = {
+            (end.node, end.number): other.node
+            for link in plan.links
+            for end, other in ((link.a, link.b), (link.b, link.a))
+        }
+        self.hops = {ap: {switch: self._hops(switch, ap) for switch in plan.towards} for ap in aps}
         """Access point to switch to number of links between, along the forwarding paths."""
 
-    def _hops(self, ap: str) -> dict[str, int]:
-        peers = {}
-        for link in self.plan.links:
-            for end, other in ((link.a, link.b), (link.b, link.a)):
-                peers[end.node, end.number] = other.node
-        found = {ap: 0}
-        for switch in self.plan.towards:
-            node, passed = switch, 0
-            while node != ap:
-                node, passed = peers[node, self.plan.towards[node][ap]], passed + 1
-            found[switch] = passed
-        return found
+    def hops_from_core(self, host: str) -> int:
+        """Number of links from the core to a host."""
+        return self._hops(self.plan.by_role("core")[0].name, host)
+
+    def _hops(self, switch: str, target: str) -> int:
+        node, passed = switch, 0
+        while node != target:
+            node, passed = self._peers[node, self.plan.towards[node][target]], passed + 1
+        return passed
 
     def initial(self) -> Intents:
         """The intents that the plan starts with: its breakouts."""
@@ -126,7 +129,9 @@ class Network:
 
     def _breakout(self, intent: BreakoutIntent) -> Breakout:
         self._known("edge", intent.edge, self.edges)
-        breakout = Breakout(edge=intent.edge, prefix=intent.prefix)
+        if intent.device is not None:
+            self._known("device", intent.device, self.devices)
+        breakout = Breakout(edge=intent.edge, prefix=intent.prefix, device=intent.device)
         if self.breakout_host(breakout) is None:
             local = [name for name, edge in self.edge_of_host.items() if edge == intent.edge]
             has = f"it has {', '.join(local)} and the virtual address" if local else "it has no MEC host"
@@ -142,25 +147,32 @@ class Network:
         taken = [(part.name, part.ipv4, part.ipv6) for part in parts if part.name != host and part.ipv4 is not None]
         if not self.is_vip(breakout):
             taken.append(("the virtual address", self.plan.vip_ipv4, self.plan.vip_ipv6))
+        if not self.is_resolver(breakout):
+            taken.append(("the resolver", self.plan.resolver_ipv4, self.plan.resolver_ipv6))
         return [name for name, *addresses in taken if any(address in breakout.prefix for address in addresses)]
 
     def is_vip(self, breakout: Breakout) -> bool:
         """Whether a breakout is of the virtual address."""
-        return breakout.prefix.prefixlen == breakout.prefix.max_prefixlen and breakout.prefix.network_address in (
-            self.plan.vip_ipv4,
-            self.plan.vip_ipv6,
-        )
+        return _is_one_of(breakout, self.plan.vip_ipv4, self.plan.vip_ipv6)
+
+    def is_resolver(self, breakout: Breakout) -> bool:
+        """Whether a breakout is of the access side's resolver."""
+        return _is_one_of(breakout, self.plan.resolver_ipv4, self.plan.resolver_ipv6)
 
     def breakout_host(self, breakout: Breakout) -> str | None:
-        """The local host whose address lies in a breakout's prefix; for the virtual address any local host."""
+        """The local host whose address lies in a breakout's prefix; for a shared address any local one that has it."""
         for name, edge in self.edge_of_host.items():
-            node = self.hosts[name]
-            address = node.ipv4 if breakout.prefix.version == 4 else node.ipv6
-            if edge == breakout.edge and (
-                self.is_vip(breakout) or (address is not None and address in breakout.prefix)
-            ):
+            if edge == breakout.edge and self._has(self._local[name], breakout):
                 return name
         return None
+
+    def _has(self, node: PlannedNode, breakout: Breakout) -> bool:
+        if self.is_vip(breakout):
+            return node.serves_vip
+        if self.is_resolver(breakout):
+            return node.serves_resolver
+        address = node.ipv4 if breakout.prefix.version == 4 else node.ipv6
+        return address is not None and address in breakout.prefix
 
     def edge_of_device(self, intents: Intents, device: str) -> str | None:
         """The edge that a device is attached behind; none before its first attach."""
@@ -178,3 +190,8 @@ class Network:
     def _known(what: str, name: str, valid: Iterable[str]) -> None:
         if name not in valid:
             raise IntentError(404, f"no {what} {name!r}; expected {nearest(name, valid)}")
+
+
+def _is_one_of(breakout: Breakout, *addresses: Address) -> bool:
+    prefix = breakout.prefix
+    return prefix.prefixlen == prefix.max_prefixlen and prefix.network_address in addresses

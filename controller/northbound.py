@@ -73,7 +73,7 @@ class Northbound:
         return {
             "attachments": dict(intents.attachments),
             "serving": dict(intents.serving),
-            "breakouts": [breakout.model_dump(mode="json") for breakout in breakouts],
+            "breakouts": [breakout.model_dump(mode="json", exclude_none=True) for breakout in breakouts],
         }
 
     def flows(self) -> dict[str, Any]:

@@ -211,15 +211,34 @@ class Rules:
                 if address is not None:
                     match = Match(destination=network_of(address))
                     yield _rule(Table.ROUTE, 10, match, Route(self._macs[name]), Goto(Table.FORWARD))
+        yield from self._anchor_resolver()
+
+    def _anchor_resolver(self) -> Iterator[Rule]:
+        """Edges without a resolver of their own send what is for it here: to the nearest by number of links."""
+        hops = {name: self.network.hops_from_core(name) for name, node in self._hosts.items() if node.serves_resolver}
+        if not hops:
+            return
+        nearest = min(hops, key=lambda name: (hops[name], name))
+        for address in (self.plan.resolver_ipv4, self.plan.resolver_ipv6):
+            match = Match(destination=network_of(address))
+            yield _rule(Table.ROUTE, 10, match, Route(self._macs[nearest]), Goto(Table.FORWARD))
 
     def breakout(self, breakout: Breakout) -> Iterator[SwitchRule]:
-        """Traffic of devices to a local prefix, and back, without the anchor."""
-        back = Match(source=breakout.prefix)
-        yield breakout.edge, _rule(Table.ROUTE, 20, back, Goto(Table.DEVICES))
+        """Traffic of devices, or of one, to a local prefix, and back, without the anchor."""
+        device = self._device_prefix(breakout)
+        above = 0 if device is None else 10
+        back = Match(source=breakout.prefix, destination=device)
+        yield breakout.edge, _rule(Table.ROUTE, 20 + above, back, Goto(Table.DEVICES))
         host = self.network.breakout_host(breakout)
         if not self.network.is_vip(breakout) and host is not None:
-            match = Match(destination=breakout.prefix)
-            yield breakout.edge, _rule(Table.ROUTE, 10, match, Route(self._macs[host]), Goto(Table.FORWARD))
+            match = Match(source=device, destination=breakout.prefix)
+            yield breakout.edge, _rule(Table.ROUTE, 10 + above, match, Route(self._macs[host]), Goto(Table.FORWARD))
+
+    def _device_prefix(self, breakout: Breakout) -> IpNetwork | None:
+        if breakout.device is None:
+            return None
+        known = self.network.devices[breakout.device]
+        return network_of(known.ipv4 if breakout.prefix.version == 4 else known.ipv6)
 
     def attachment(self, device: str, ap: str) -> Iterator[SwitchRule]:
         """Where a device's MAC is, at every switch that forwards."""

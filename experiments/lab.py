@@ -87,8 +87,7 @@ class Lab:
         await_condition("the controller, listening for switches", self._controller_listens)
         self.network.connect_controller()
         await_condition("the controller with every switch connected", self._controller_ready)
-        serving = [(node.name, program) for node in self.plan.by_role("mec", "cloud") for program in SERVING_PROGRAMS]
-        self._run_programs([("ops", "meo"), *serving])
+        self._run_programs([(planned.node, planned.program) for planned in self.plan.programs])
 
     def _run_programs(self, keys: Sequence[Key]) -> None:
         assert self.programs is not None, "started with the operations host"

@@ -13,9 +13,10 @@ from experiments.inside import Mode
 from experiments.results import Manifest, RunResult, Status, read_manifest
 from meclab import expectations
 from meclab.errors import InputError
+from meclab.methods import Method
 from meclab.plan import Plan
 from meclab.planning import make
-from meclab.scenario import LinkKind, Method, Scenario
+from meclab.scenario import LinkKind, Scenario
 from topologies import machine, registry
 
 
@@ -52,7 +53,7 @@ def jobs(
     found = []
     here = machine.inspect()
     for scenario in scenarios:
-        graph = scenario_file.graph(scenario)
+        graph = scenario_file.graph(scenario, methods)
         kind, datapath = machine.choices(here, links or scenario.link_kind)
         first = scenario.seed if seed is None else seed
         for number in range(first, first + repeats):

@@ -13,9 +13,10 @@ from ruamel.yaml.error import YAMLError
 
 from experiments import wording
 from experiments.yaml_source import Source, parse, plain
-from meclab import check, topology
+from meclab import check, services, topology
 from meclab.errors import Problem, ScenarioError
-from meclab.scenario import Method, Scenario, parse_method
+from meclab.methods import Method, parse_method
+from meclab.scenario import Scenario
 from topologies import published
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -78,8 +79,13 @@ def load(name_or_path: str, changes: Mapping[str, Any] | None = None) -> list[Sc
     return found
 
 
-def graph(scenario: Scenario) -> topology.Graph:
-    """The network that a scenario asks for; raises `ScenarioError` for an unknown published topology."""
+def graph(scenario: Scenario, methods: Sequence[Method] = ()) -> topology.Graph:
+    """The network that a scenario asks for, with the hosts that its methods and further ones need; raises
+    `ScenarioError` for an unknown published topology."""
+    return services.extend(_bare_graph(scenario), scenario, methods)
+
+
+def _bare_graph(scenario: Scenario) -> topology.Graph:
     kind = scenario.topology.kind
     match kind:
         case "two-site":

@@ -8,8 +8,9 @@ from pydantic_core import ErrorDetails
 
 from meclab import check
 from meclab.errors import Problem
+from meclab.methods import VARIANTS
 from meclab.quantity import duration_text
-from meclab.scenario import VARIANTS, Scenario
+from meclab.scenario import Scenario
 
 
 def problem(content: Any, details: ErrorDetails) -> Problem:

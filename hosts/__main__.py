@@ -1,13 +1,13 @@
 """`python -m hosts RUN_DIR --control FD --markers FD`: forks the programs of a run's hosts and devices."""
 
 import argparse
+import importlib
 import logging
 import socket
 import sys
 from pathlib import Path
 
-from hosts import agent, app, echo, meo
-from hosts.forking import Forker
+from hosts.forking import Forker, Main
 from meclab.plan import Plan
 
 
@@ -22,9 +22,14 @@ def main() -> int:
     run_dir = arguments.run_dir.resolve()
     plan = Plan.model_validate_json((run_dir / "plan.json").read_bytes())
     markers = socket.socket(fileno=arguments.markers) if arguments.markers is not None else None
-    programs = {"echo": echo.main, "app": app.main, "meo": meo.main, "agent": agent.main}
-    Forker(plan, run_dir, socket.socket(fileno=arguments.control), markers, programs).serve()
+    Forker(plan, run_dir, socket.socket(fileno=arguments.control), markers, _programs(plan)).serve()
     return 0
+
+
+def _programs(plan: Plan) -> dict[str, Main]:
+    """The `main` of every program of the plan, each in the module of its name; the devices' agent besides."""
+    names = {planned.program for planned in plan.programs} | {"agent"}
+    return {name: importlib.import_module(f"hosts.{name}").main for name in sorted(names)}
 
 
 sys.exit(main())

@@ -44,7 +44,9 @@ def main(context: Context) -> int:
 
 def server_of(plan: Plan, device: PlannedDevice) -> IPv4Address | IPv6Address:
     """Where the device's client sends to, in the plan's family."""
-    return device.server_ipv4 if plan.family == "ipv4" else device.server_ipv6
+    server = device.server_ipv4 if plan.family == "ipv4" else device.server_ipv6
+    assert server is not None, "only methods that tell it at the start"
+    return server
 
 
 def in_turn(earliest_ns: int, interval_ns: int, index: int, count: int) -> int:

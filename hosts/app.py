@@ -26,9 +26,9 @@ from hosts import serving
 from hosts.load import LoadReporter
 from hosts.program import Context
 from hosts.sessions import Sessions
+from meclab.model import NAME_PATTERN
 from meclab.packets import APP_PORT, ORCHESTRATOR_PORT
 from meclab.quantity import Fraction
-from meclab.scenario import NAME_PATTERN
 
 log = logging.getLogger(__name__)
 _DEVICE = re.compile(NAME_PATTERN)

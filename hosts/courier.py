@@ -18,7 +18,7 @@ from hosts.http1 import Response
 from meclab import steering
 from meclab.errors import PeerError
 from meclab.messages import Transaction, TransactionResult
-from meclab.scenario import Method
+from meclab.methods import Method
 
 log = logging.getLogger(__name__)
 _FIRST_BACKOFF_S = 0.005

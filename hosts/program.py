@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hosts import linux
+from meclab.model import SECOND
 from meclab.packets import Marker
 from meclab.plan import Plan
-from meclab.scenario import SECOND
 
 log = logging.getLogger(__name__)
 REALTIME_PRIORITY = 1

@@ -1,11 +1,11 @@
 """Addresses of every node and device, from the scenario's pools."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from meclab.errors import Problem
 from meclab.scenario import Addresses, Device
-from meclab.topology import Node
+from meclab.topology import Node, Role
 
 GATEWAY_IPV4 = IPv4Address("169.254.1.1")
 GATEWAY_IPV6 = IPv6Address("fe80::1")
@@ -17,6 +17,8 @@ ANCHOR_MAC = "02:00:5e:00:01:02"
 MANAGEMENT_SWITCHES = IPv4Address("172.31.0.1")
 MANAGEMENT_OPERATIONS = IPv4Address("172.31.0.2")
 
+_FIRST_SERVICE: dict[Role, int] = {"rdns": 17, "adns": 18, "easdf": 19, "smf": 20, "front": 21, "fwd": 31}
+"""Number of a service's /24 and /64 in the pools; a forwarder's is that of its site beyond this."""
 Pair = tuple[IPv4Address, IPv6Address]
 
 
@@ -44,8 +46,29 @@ def node_addresses(addresses: Addresses, node: Node) -> Pair | None:
             if ipv4 not in addresses.hosts_ipv4 or ipv6 not in addresses.hosts_ipv6:
                 raise IndexError(f"site {node.site} does not fit {addresses.hosts_ipv4} and {addresses.hosts_ipv6}")
             return ipv4, ipv6
+        case "rdns" | "adns" | "easdf" | "smf" | "front" | "fwd":
+            return _service_addresses(addresses, node)
         case _:
             return None
+
+
+def _service_addresses(addresses: Addresses, node: Node) -> Pair:
+    """The host's own /24 and /64 of the services' pools."""
+    number = _FIRST_SERVICE[node.role] + (node.site or 0)
+    ipv4 = addresses.services_ipv4.network_address + number * 256 + 10
+    ipv6 = addresses.services_ipv6.network_address + (number << 64) + 16
+    if ipv4 not in addresses.services_ipv4 or ipv6 not in addresses.services_ipv6:
+        raise IndexError(f"{node.name} does not fit {addresses.services_ipv4} and {addresses.services_ipv6}")
+    return ipv4, ipv6
+
+
+def location(addresses: Addresses, number: int) -> tuple[IPv4Network, IPv6Network]:
+    """The prefixes by which client subnets name the n-th access point, from 1. Raises `IndexError`."""
+    ipv4 = IPv4Network((addresses.locations_ipv4.network_address + number * 256, 24))
+    ipv6 = IPv6Network((int(addresses.locations_ipv6.network_address) + (number << 72), 56))
+    if not (ipv4.subnet_of(addresses.locations_ipv4) and ipv6.subnet_of(addresses.locations_ipv6)):
+        raise IndexError(f"access point {number} does not fit {addresses.locations_ipv4}, {addresses.locations_ipv6}")
+    return ipv4, ipv6
 
 
 def device_names(devices: Sequence[Device]) -> Iterator[tuple[int, Device, str]]:
@@ -90,7 +113,7 @@ def pool_overlaps(addresses: Addresses) -> Iterator[Problem]:
         if getattr(addresses, left).overlaps(getattr(addresses, right)):
             found = f"{left} {getattr(addresses, left)} and {right} {getattr(addresses, right)}"
             yield Problem(("addresses", left), found, "pools that do not overlap")
-    for key in ("cloud", "operations", "vip"):
+    for key in ("cloud", "operations", "vip", "resolver"):
         for family in ("ipv4", "ipv6"):
             address = getattr(addresses, f"{key}_{family}")
             for pool in (f"devices_{family}", f"hosts_{family}"):

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 
 from meclab import addressing
 from meclab.errors import Problem
+from meclab.model import NAME_PATTERN
 from meclab.quantity import duration_text
-from meclab.scenario import DEFAULT_LINKS, NAME_PATTERN, LinkShape, Scenario, is_pair
+from meclab.scenario import DEFAULT_LINKS, LinkShape, Scenario, is_pair
 from meclab.topology import Graph
 
 Where = tuple[str | int, ...]
-_LISTED = 24
+_LISTED = 32
 """Names that a message lists at most."""
 
 
@@ -30,6 +31,7 @@ def problems(scenario: Scenario, graph: Graph) -> list[Problem]:
     return [
         *_links(scenario, graph),
         *_radio(scenario),
+        *_naming(scenario),
         *_devices(scenario, graph),
         *_policy(scenario, graph, joins),
         *_traffic(scenario, graph, joins),
@@ -85,6 +87,19 @@ def _radio(scenario: Scenario) -> Iterator[Problem]:
             yield from _jitter(("devices", index, "radio"), device.radio.jitter, device.radio.delay)
 
 
+def _naming(scenario: Scenario) -> Iterator[Problem]:
+    """Settings of names and sessions that cannot go together."""
+    with_subnets = [method.label for method in scenario.methods if method.name in ("ecs", "easdf")]
+    if scenario.dns.serve_stale and with_subnets:
+        expected = f"false with {', '.join(with_subnets)}: Unbound does not serve stale answers with client subnets"
+        yield Problem(("dns", "serve_stale"), "true", expected)
+    if scenario.session.connect == "next-reconnect" and scenario.session.lifetime is None:
+        expected = "with session.lifetime: without it the client never reconnects by its own choice"
+        yield Problem(("session", "connect"), "'next-reconnect'", expected)
+    if scenario.http.tls and any(method.name != "http-redirect" for method in scenario.methods):
+        yield Problem(("http", "tls"), "true", "false, or methods: [http-redirect]")
+
+
 def _devices(scenario: Scenario, graph: Graph) -> Iterator[Problem]:
     seen: set[str] = set()
     for index, device, name in addressing.device_names(scenario.devices):
@@ -129,6 +144,10 @@ def _events(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterator
                 yield Problem((*here, "at"), f"{event.at / 1e9:g}s", when)
         if event.link is not None:
             yield from _known_link((*here, "link", "between"), "-".join(event.link.between), graph)
+        if event.pin is not None:
+            yield from _known(("events", index, "pin", "device"), event.pin.device, joins)
+            if event.pin.host is not None:
+                yield from _known(("events", index, "pin", "host"), event.pin.host, hosts)
         for kind in ("fail", "restore", "load"):
             if (part := getattr(event, kind)) is not None:
                 yield from _known((*here, kind, "host"), part.host, hosts)
@@ -137,9 +156,12 @@ def _events(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterator
 def _addresses(scenario: Scenario, graph: Graph) -> Iterator[Problem]:
     addresses = scenario.addresses
     owned: list[tuple[Where, str, addressing.Pair]] = [
-        (("addresses", "vip_ipv4"), "the virtual address", (addresses.vip_ipv4, addresses.vip_ipv6))
+        (("addresses", "vip_ipv4"), "the virtual address", (addresses.vip_ipv4, addresses.vip_ipv6)),
+        (("addresses", "resolver_ipv4"), "the resolver", (addresses.resolver_ipv4, addresses.resolver_ipv6)),
     ]
     try:
+        for number in range(1, len(graph.named("ap")) + 1):
+            addressing.location(addresses, number)
         for node in graph.nodes:
             if (pair := addressing.node_addresses(addresses, node)) is not None:
                 owned.append((("addresses",), node.name, pair))

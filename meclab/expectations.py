@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from meclab.scenario import Expectation, Method
+from meclab.methods import Method
+from meclab.scenario import Expectation
 
 Handover = Mapping[str, Any]
 """The metrics of one handover by name, as in the public JSON."""

@@ -16,6 +16,27 @@ APP_PORT = 8080
 ORCHESTRATOR_PORT = 8090
 NORTHBOUND_PORT = 8091
 OPENFLOW_PORT = 6653
+APP_TLS_PORT = 8443
+UALCMP_PORT = 8092
+"""MEC 016, on operations."""
+MEPM_PORT = 8093
+"""The platform manager, on operations."""
+PLATFORM_PORT = 8094
+"""The platform (MEP) of a MEC host."""
+RULES_PORT = 8095
+"""DNS rules into the authoritative server and the local resolvers."""
+SERVING_PORT = 8096
+"""Who is served where, into the redirecting front and the hosts."""
+NEASDF_PORT = 8097
+NSMF_PORT = 8098
+CALLBACK_PORT = 8099
+"""A device's, for notifications (MEC 016)."""
+ROUTER_PORT = 8100
+DEVICE_CONTROL_PORT = 9008
+"""A device's, UDP: what the network tells it over the air (`meclab.messages.Notice`)."""
+DNS_PORT = 53
+BGP_PORT = 179
+BFD_PORT = 3784
 MARKER_PORT = 9747
 
 _MAGIC = b"MECP"

@@ -9,24 +9,33 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from meclab import addressing
-from meclab.scenario import (
-    Dataplane,
-    Event,
-    Family,
-    LinkClass,
-    LinkShape,
-    Method,
-    Policy,
-    Probes,
-    Radio,
-    Session,
-    Traffic,
-)
+from meclab.methods import Method
+from meclab.model import Family
+from meclab.scenario import Dataplane, Event, LinkClass, LinkShape, Policy, Probes, Radio, Session, Traffic
+from meclab.settings import Bgp, Devapp, Dns, Easdf, Http, Stub
 from meclab.topology import SWITCH_ROLES, Role
 
 ROOT = "root"
 """Name in the plan for the lab's own root namespace, where the switches live."""
 MARKER_INTERFACE = "lab0"
+SignallingRole = Literal[
+    "openflow",
+    "northbound",
+    "orchestrator",
+    "dns",
+    "rules",
+    "mepm",
+    "platform",
+    "serving",
+    "ualcmp",
+    "callback",
+    "neasdf",
+    "nsmf",
+    "device",
+    "router",
+    "bgp",
+    "bfd",
+]
 RADIO_PORT = 1
 """OpenFlow port of every access point's radio; wired links follow from 2."""
 
@@ -59,6 +68,8 @@ class PlannedNode(Part):
     interface: str | None = None
     serves_vip: bool = False
     """Whether the virtual address sits on its `lo`."""
+    serves_resolver: bool = False
+    """Whether the access side's resolver address sits on its `lo`."""
     dpid: int | None = None
 
 
@@ -85,9 +96,15 @@ class PlannedDevice(Part):
     joins_ns: int
     initial_host: str
     """MEC host that the policy gives it at the start, all hosts alive and idle."""
-    server_ipv4: IPv4Address
-    server_ipv6: IPv6Address
-    """Where its client sends to at the start; where the method never tells it otherwise, for good."""
+    server_ipv4: IPv4Address | None
+    server_ipv6: IPv6Address | None
+    """Where its client sends to at the start; where the method never tells it otherwise, for good. None where the
+    client has to find out first."""
+    resolver_ipv4: IPv4Address | None = None
+    resolver_ipv6: IPv6Address | None = None
+    """What the network hands it as resolver when it attaches for the first time; none where no name is looked up."""
+    stretches_ttl: bool = False
+    """Whether it keeps answers beyond their TTL (`Stub.stretch_to`)."""
 
 
 class AccessPoint(Part):
@@ -96,6 +113,11 @@ class AccessPoint(Part):
     name: str
     interface: str
     """TAP in the root namespace, OpenFlow port `RADIO_PORT` of the switch."""
+    location_ipv4: IPv4Network
+    location_ipv6: IPv6Network
+    """What client subnets call it."""
+    resolver: str
+    """MEC host nearest to it: its local resolver is the one that `edge-dns` hands out here."""
 
 
 class Management(Part):
@@ -113,6 +135,15 @@ class Breakout(Part):
 
     edge: str
     prefix: IPv4Network | IPv6Network
+    device: str | None = None
+    """The one device that it holds for; every device where it is none."""
+
+
+class PlannedProgram(Part):
+    """A program that runs on a node from the start."""
+
+    node: str
+    program: str
 
 
 class CapturePoint(Part):
@@ -125,13 +156,16 @@ class CapturePoint(Part):
 
 
 class SignallingPort(Part):
-    """How the measurement classifies control traffic: a port and who uses it."""
+    """How the measurement classifies control traffic: a port and who uses it.
 
-    role: Literal["openflow", "northbound", "orchestrator"]
+    Each message counts once: where it was sent, by the capture of the node whose address is its source."""
+
+    role: SignallingRole
     port: int
     own: bool
     """Whether the packets are the method's own, and not what every method needs to attach a device. Of
     OpenFlow only rules of class steer and pin are, whatever this says (`meclab.messages.RuleClass`)."""
+    transport: Literal["tcp", "udp"] = "tcp"
 
 
 class Plan(Part):
@@ -151,6 +185,9 @@ class Plan(Part):
     management: Management
     vip_ipv4: IPv4Address
     vip_ipv6: IPv6Address
+    resolver_ipv4: IPv4Address
+    resolver_ipv6: IPv6Address
+    """The access side's, one address at every edge that has it."""
     breakouts: tuple[Breakout, ...]
     towards: dict[str, dict[str, int]]
     """Switch to target (access point, host, core) to output port, along the shortest paths."""
@@ -159,6 +196,14 @@ class Plan(Part):
     policy: Policy
     probes: Probes
     session: Session
+    dns: Dns
+    stub: Stub
+    easdf: Easdf
+    http: Http
+    devapp: Devapp
+    bgp: Bgp
+    programs: tuple[PlannedProgram, ...]
+    """Programs of the hosts, without the devices' agents, in the order in which they are started."""
     traffic: tuple[Traffic, ...]
     events: tuple[Event, ...]
     """In order of time, series of handovers unrolled."""
@@ -204,6 +249,19 @@ class Plan(Part):
         elif name in {node.name for node in self.by_role("ops")}:
             found += [self.management.interface_operations, "lo"]
         return found
+
+    def host_name(self, name: str) -> str:
+        """A host's own name in the application's zone, with its final dot."""
+        return f"{name}.{self.dns.zone}"
+
+    def runs(self, program: str) -> tuple[str, ...]:
+        """The nodes on which a program runs."""
+        return tuple(planned.node for planned in self.programs if planned.program == program)
+
+    def location(self, ap: str) -> tuple[IPv4Network, IPv6Network]:
+        """The prefixes by which client subnets name an access point."""
+        found = next(point for point in self.access_points if point.name == ap)
+        return found.location_ipv4, found.location_ipv6
 
     def address(self, name: str) -> IPv4Address | IPv6Address:
         """The address of a host or device in the family that the plan's probes use."""

@@ -4,17 +4,18 @@ Pure: the same scenario, network, method and seed give the same plan.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from random import Random
 from typing import Literal
 
-from meclab import addressing, check, packets, policy, routing
+from meclab import addressing, breakouts, check, policy, provision, routing, services
 from meclab.errors import ScenarioError
+from meclab.methods import BY_NAME, Method
+from meclab.model import SECOND
 from meclab.plan import (
     MARKER_INTERFACE,
     RADIO_PORT,
     ROOT,
     AccessPoint,
-    Breakout,
     CapturePoint,
     Management,
     Plan,
@@ -22,18 +23,8 @@ from meclab.plan import (
     PlannedLink,
     PlannedNode,
     Port,
-    SignallingPort,
 )
-from meclab.scenario import (
-    DEFAULT_LINKS,
-    SECOND,
-    Event,
-    Handover,
-    LinkClass,
-    LinkShape,
-    Method,
-    Scenario,
-)
+from meclab.scenario import DEFAULT_LINKS, Event, Handover, LinkClass, LinkShape, Scenario
 from meclab.topology import SWITCH_ROLES, Edge, Graph
 
 
@@ -41,13 +32,16 @@ def make(
     scenario: Scenario, graph: Graph, method: Method, links_kind: Literal["netem", "wire"], seed: int | None = None
 ) -> Plan:
     """The plan of one run; raises `ScenarioError` with every problem of the scenario."""
+    graph = services.extend(graph, scenario, [method])
     if found := check.problems(scenario, graph):
         raise ScenarioError(found)
+    seed = scenario.seed if seed is None else seed
     links = _links(scenario, graph)
     towards, distance_ns = _routes(graph, links)
-    nodes = _nodes(scenario, graph)
-    devices = _devices(scenario, graph, nodes, method, distance_ns)
-    events = _events(scenario)
+    nodes = _nodes(scenario, graph, method)
+    points = _access_points(scenario, graph, distance_ns)
+    devices = _devices(scenario, points, nodes, method, distance_ns, seed)
+    events = _events(scenario, seed)
     last_ns = max([event.at for event in events] + [device.joins_ns for device in devices], default=0)
     return Plan(
         scenario=scenario.scenario,
@@ -56,26 +50,35 @@ def make(
         dataplane=scenario.dataplane,
         links_kind=links_kind,
         family=scenario.probes.family,
-        seed=scenario.seed if seed is None else seed,
+        seed=seed,
         nodes=nodes,
         links=links,
         devices=devices,
-        access_points=tuple(AccessPoint(name=ap, interface=f"{ap}-radio") for ap in graph.named("ap")),
+        access_points=points,
         management=Management(shape=_shape(scenario, "management")),
         vip_ipv4=scenario.addresses.vip_ipv4,
         vip_ipv6=scenario.addresses.vip_ipv6,
-        breakouts=_breakouts(scenario, nodes, links) if scenario.breakout else (),
+        resolver_ipv4=scenario.addresses.resolver_ipv4,
+        resolver_ipv6=scenario.addresses.resolver_ipv6,
+        breakouts=breakouts.planned(scenario, method, nodes, links),
         towards=towards,
         distance_ns=distance_ns,
         policy=scenario.policy,
         probes=scenario.probes,
         session=scenario.session,
+        dns=scenario.dns,
+        stub=scenario.stub,
+        easdf=scenario.easdf,
+        http=scenario.http,
+        devapp=scenario.devapp,
+        bgp=scenario.bgp,
+        programs=provision.programs(scenario, method, nodes),
         traffic=scenario.traffic,
         events=events,
-        duration_ns=scenario.duration or last_ns + 2 * SECOND + scenario.drain,
+        duration_ns=scenario.duration or last_ns + _settling_ns(scenario) + scenario.drain,
         drain_ns=scenario.drain,
-        captures=_captures(scenario, nodes, links, devices),
-        signalling=_signalling(method),
+        captures=_captures(scenario, method, nodes, links, devices),
+        signalling=provision.signalling(method),
     )
 
 
@@ -110,7 +113,7 @@ def _links(scenario: Scenario, graph: Graph) -> tuple[PlannedLink, ...]:
     )
 
 
-def _nodes(scenario: Scenario, graph: Graph) -> tuple[PlannedNode, ...]:
+def _nodes(scenario: Scenario, graph: Graph, method: Method) -> tuple[PlannedNode, ...]:
     nodes = []
     for index, node in enumerate(graph.nodes, 1):
         planned = PlannedNode(name=node.name, role=node.role, site=node.site, label=node.label)
@@ -124,6 +127,7 @@ def _nodes(scenario: Scenario, graph: Graph) -> tuple[PlannedNode, ...]:
             "ipv6": pair[1],
             "interface": f"{node.name}-eth0",
             "serves_vip": node.role == "mec",
+            "serves_resolver": provision.serves_resolver(scenario, method, node.role),
         }
         nodes.append(planned.model_copy(update=host))
     return tuple(nodes)
@@ -151,24 +155,45 @@ def _both_ways(link: PlannedLink) -> tuple[tuple[Port, Port], tuple[Port, Port]]
     return (link.a, link.b), (link.b, link.a)
 
 
+def _access_points(scenario: Scenario, graph: Graph, distance_ns: dict[str, dict[str, int]]) -> tuple[AccessPoint, ...]:
+    found = []
+    for number, ap in enumerate(graph.named("ap"), 1):
+        location_ipv4, location_ipv6 = addressing.location(scenario.addresses, number)
+        nearest = min(distance_ns[ap], key=lambda host: (distance_ns[ap][host], host))
+        found.append(
+            AccessPoint(
+                name=ap,
+                interface=f"{ap}-radio",
+                location_ipv4=location_ipv4,
+                location_ipv6=location_ipv6,
+                resolver=nearest,
+            )
+        )
+    return tuple(found)
+
+
 def _devices(
     scenario: Scenario,
-    graph: Graph,
+    points: Sequence[AccessPoint],
     nodes: Sequence[PlannedNode],
     method: Method,
     distance_ns: dict[str, dict[str, int]],
+    seed: int,
 ) -> tuple[PlannedDevice, ...]:
-    aps = graph.named("ap")
-    idle = {host: policy.HostState() for host in graph.named("mec")}
+    idle = {node.name: policy.HostState() for node in nodes if node.role == "mec"}
     hosts = {node.name: node for node in nodes if node.interface is not None}
+    nearest = {point.name: hosts[point.resolver] for point in points}
+    listed = list(addressing.device_names(scenario.devices))
+    stretching = _chosen([name for *_, name in listed], scenario.stub.stretch_share, seed)
     devices = []
-    for number, (_, device, name) in enumerate(addressing.device_names(scenario.devices), 1):
-        ap = device.ap or aps[(number - 1) % len(aps) if device.count else 0]
+    for number, (_, device, name) in enumerate(listed, 1):
+        ap = device.ap or points[(number - 1) % len(points) if device.count else 0].name
         among = policy.candidates(distance_ns[ap], idle)
         first = policy.decide(scenario.policy, name, among, None, None, "attach", 0)
         assert first is not None, "a topology has at least one MEC host"
         ipv4, ipv6 = addressing.device_addresses(scenario.addresses, device, number)
-        server = _server(scenario, method, hosts[first.host], hosts["cloud"])
+        server = provision.server(scenario, method, hosts[first.host], hosts) or (None, None)
+        resolver = provision.resolver(scenario, method, nearest[ap], hosts, device.bypasses_easdf) or (None, None)
         devices.append(
             PlannedDevice(
                 name=name,
@@ -182,62 +207,62 @@ def _devices(
                 initial_host=first.host,
                 server_ipv4=server[0],
                 server_ipv6=server[1],
+                resolver_ipv4=resolver[0],
+                resolver_ipv6=resolver[1],
+                stretches_ttl=name in stretching,
             )
         )
     return tuple(devices)
 
 
-def _server(scenario: Scenario, method: Method, first: PlannedNode, cloud: PlannedNode) -> addressing.Pair:
-    """Where a client sends to: the cloud, its first MEC host, or the virtual address."""
-    match method.name:
-        case "vip":
-            return scenario.addresses.vip_ipv4, scenario.addresses.vip_ipv6
-        case "sticky":
-            node = first
-        case "cloud":
-            node = cloud
-    assert node.ipv4 is not None and node.ipv6 is not None, "a host has addresses"
-    return node.ipv4, node.ipv6
+def _chosen(names: Sequence[str], share: float, seed: int) -> frozenset[str]:
+    """A share of the names, by lot."""
+    return frozenset(Random(f"{seed}/stretch").sample(list(names), round(share * len(names))))
 
 
-def _events(scenario: Scenario) -> tuple[Event, ...]:
+def _events(scenario: Scenario, seed: int) -> tuple[Event, ...]:
     unrolled: list[Event] = []
-    for event in scenario.events:
+    for number, event in enumerate(scenario.events):
         if (series := event.handovers) is None:
             unrolled.append(event)
             continue
+        later = _stratified(series.times, series.spread, f"{seed}/handovers/{number}")
         for turn in range(series.times):
             move = Handover(device=series.device, to=series.through[turn % len(series.through)])
-            unrolled.append(Event(at=event.at + turn * series.every, handover=move))
+            unrolled.append(Event(at=event.at + turn * series.every + later[turn], handover=move))
     return tuple(sorted(unrolled, key=lambda event: event.at))
 
 
-def _breakouts(scenario: Scenario, nodes: Sequence[PlannedNode], links: Sequence[PlannedLink]) -> tuple[Breakout, ...]:
-    """At each edge with a MEC host: that host's addresses and the virtual address."""
-    hosts = {node.name: node for node in nodes if node.role == "mec"}
-    found: list[Breakout] = []
-    for link in links:
-        for edge, other in _both_ways(link):
-            if (host := hosts.get(other.node)) is None or host.ipv4 is None or host.ipv6 is None:
-                continue
-            for address in (host.ipv4, host.ipv6, scenario.addresses.vip_ipv4, scenario.addresses.vip_ipv6):
-                network = IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
-                found.append(Breakout(edge=edge.node, prefix=network))
-    return tuple(found)
+def _stratified(count: int, spread_ns: int, seed: str) -> list[int]:
+    """One instant in each of `count` equal parts of the spread, uniform in it, in an order by lot."""
+    chance = Random(seed)
+    strata = list(range(count))
+    chance.shuffle(strata)
+    return [round((stratum + chance.random()) / count * spread_ns) for stratum in strata]
+
+
+def _settling_ns(scenario: Scenario) -> int:
+    """From the last event to the drain: what names take to follow, where a method uses them."""
+    by_name = any(method.name in BY_NAME for method in scenario.methods)
+    return 2 * SECOND + (scenario.dns.ttl + SECOND if by_name else 0)
 
 
 def _captures(
     scenario: Scenario,
+    method: Method,
     nodes: Sequence[PlannedNode],
     links: Sequence[PlannedLink],
     devices: Sequence[PlannedDevice],
 ) -> tuple[CapturePoint, ...]:
     points = [CapturePoint(node=ROOT, interface=MARKER_INTERFACE, file="markers")]
     if scenario.capture == "all":
-        switches = {node.name for node in nodes if node.dpid is not None}
-        ports = [end.interface for link in links for end in (link.a, link.b) if end.node in switches]
+        switches = {node.name: node.role for node in nodes if node.dpid is not None}
         radios = [f"{node.name}-radio" for node in nodes if node.role == "ap"]
-        points += [CapturePoint(node=ROOT, interface=name, file="switches") for name in [*radios, *ports]]
+        points += [CapturePoint(node=ROOT, interface=name, file="switches") for name in radios]
+        for end in (end for link in links for end in (link.a, link.b) if end.node in switches):
+            routed = method.name == "bgp-anycast" and switches[end.node] != "ap"
+            where, file = (end.node, end.node) if routed else (ROOT, "switches")
+            points.append(CapturePoint(node=where, interface=end.interface, file=file))
     for node in nodes:
         if node.interface is not None:
             points.append(CapturePoint(node=node.name, interface=node.interface, file=node.name))
@@ -246,11 +271,3 @@ def _captures(
             points.append(CapturePoint(node=node.name, interface="lo", file=node.name))
     points += [CapturePoint(node=d.name, interface=d.interface, file=d.name) for d in devices]
     return tuple(points)
-
-
-def _signalling(method: Method) -> tuple[SignallingPort, ...]:
-    return (
-        SignallingPort(role="openflow", port=packets.OPENFLOW_PORT, own=method.name == "vip"),
-        SignallingPort(role="northbound", port=packets.NORTHBOUND_PORT, own=method.name == "vip"),
-        SignallingPort(role="orchestrator", port=packets.ORCHESTRATOR_PORT, own=False),
-    )

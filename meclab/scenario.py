@@ -8,68 +8,16 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from meclab.methods import Method, MethodField
+from meclab.model import MILLISECOND, SECOND, Family, Model, Name
 from meclab.quantity import Duration, Fraction, Rate, Size
+from meclab.settings import Bgp, Devapp, Dns, Easdf, Http, Stub
 
-NAME_PATTERN = r"^[a-z][a-z0-9]{0,8}$"
-"""Node names: at most 9 characters, so that `NODE-eth10` fits Linux's 15 for an interface."""
-
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-LinkClass = Literal["access", "local", "backhaul", "internet", "operations", "management"]
+LinkClass = Literal["access", "local", "backhaul", "internet", "services", "control", "operations", "management"]
 LinkKind = Literal["auto", "netem", "wire"]
 Dataplane = Literal["openflow"]
-Family = Literal["ipv4", "ipv6"]
-MethodName = Literal["cloud", "sticky", "vip"]
-MILLISECOND = 1_000_000
-SECOND = 1_000_000_000
-
-VARIANTS: dict[MethodName, tuple[str, ...]] = {"cloud": (), "sticky": (), "vip": ("immediate", "pinned")}
-"""Variants of each method, the default first; a method without variants has none."""
-
-
-class Model(BaseModel):
-    """A part of the file: unknown keys are errors, values cannot change afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Method(Model):
-    """A method of White Paper 39 and its variant; written `vip` or `vip:pinned` in a file."""
-
-    name: MethodName
-    variant: str | None = None
-
-    @model_validator(mode="after")
-    def _known_variant(self) -> "Method":
-        if self.variant is not None and self.variant not in VARIANTS[self.name]:
-            allowed = ", ".join(VARIANTS[self.name]) or "no variant"
-            raise ValueError(f"a variant of {self.name} ({allowed})")
-        return self
-
-    @property
-    def label(self) -> str:
-        """`vip-pinned`: the method's name in folders and tables."""
-        return f"{self.name}-{self.variant}" if self.variant else self.name
-
-
-def parse_method(value: Any) -> Any:
-    """`vip:pinned` to the fields of `Method`; `vip` takes the method's first variant."""
-    if not isinstance(value, str):
-        return value
-    name, _, variant = value.partition(":")
-    variants = VARIANTS.get(name, ())  # type: ignore[call-overload]
-    return {"name": name, "variant": variant or (variants[0] if variants else None)}
-
-
-MethodField = Annotated[
-    Method,
-    BeforeValidator(parse_method),
-    PlainSerializer(lambda m: f"{m.name}:{m.variant}" if m.variant else m.name, when_used="json"),
-    WithJsonSchema(
-        {"enum": [*VARIANTS, *(f"{name}:{variant}" for name, variants in VARIANTS.items() for variant in variants)]}
-    ),
-]
 
 
 class LinkShape(Model):
@@ -93,6 +41,8 @@ DEFAULT_LINKS: dict[LinkClass, LinkShape] = {
     "local": LinkShape(delay=MILLISECOND // 2),
     "backhaul": LinkShape(delay=4 * MILLISECOND),
     "internet": LinkShape(delay=20 * MILLISECOND),
+    "services": LinkShape(delay=MILLISECOND),
+    "control": LinkShape(delay=MILLISECOND),
     "operations": LinkShape(delay=MILLISECOND // 2),
     "management": LinkShape(delay=MILLISECOND // 2),
 }
@@ -141,6 +91,8 @@ class Device(Model):
     ipv6: IPv6Address | None = None
     radio: Radio | None = None
     """The scenario's `radio` where it is left out."""
+    bypasses_easdf: bool = False
+    """`easdf`: whether it asks the operator's recursive resolver instead, as a device with a resolver of its own."""
 
     @model_validator(mode="after")
     def _one_or_many(self) -> "Device":
@@ -166,6 +118,16 @@ class Addresses(Model):
     operations_ipv6: IPv6Address = IPv6Address("2001:db8:0:1::10")
     vip_ipv4: IPv4Address = IPv4Address("10.99.0.1")
     vip_ipv6: IPv6Address = IPv6Address("2001:db8:99::1")
+    services_ipv4: IPv4Network = IPv4Network("10.0.0.0/16")
+    """Resolver, authoritative DNS, session function and the like: host n of the pool's (n + 1)-th /24."""
+    services_ipv6: IPv6Network = IPv6Network("2001:db8:0::/48")
+    resolver_ipv4: IPv4Address = IPv4Address("10.53.0.53")
+    """The access side's resolver, one address at every edge."""
+    resolver_ipv6: IPv6Address = IPv6Address("2001:db8:53::53")
+    locations_ipv4: IPv4Network = IPv4Network("100.64.0.0/16")
+    """Access point n is the n-th /24 in client subnets."""
+    locations_ipv6: IPv6Network = IPv6Network("2001:db8:a00::/40")
+    """Access point n is the n-th /56."""
 
 
 class Policy(Model):
@@ -182,6 +144,12 @@ class Policy(Model):
     """Shortest time between two changes of one device's host."""
     pins: dict[Name, Name] = {}
     """Device to MEC host: the operator's rule, before anything else."""
+    prepare: bool = False
+    """Whether the decision about a move is made before the detach, and not at the attach."""
+    lead: Duration = 100 * MILLISECOND
+    """`prepare`: how long before the detach the orchestrator hears of the move."""
+    delay: Duration = 0
+    """Time that the orchestrator takes for a decision."""
 
 
 class Probes(Model):
@@ -198,6 +166,11 @@ class Session(Model):
     interval: Annotated[Duration, Field(ge=MILLISECOND)] = 50 * MILLISECOND
     timeout: Annotated[Duration, Field(ge=10 * MILLISECOND)] = SECOND
     """Silence after which a connection counts as broken and is opened anew."""
+    connect: Literal["at-once", "next-reconnect"] = "at-once"
+    """When a client that learns of another server leaves the old one: at once, or with its next connection."""
+    lifetime: Annotated[Duration, Field(ge=10 * MILLISECOND)] | None = None
+    """Age at which the client closes its connection by its own choice and opens another; never where it is left
+    out."""
 
 
 class Traffic(Model):
@@ -226,6 +199,9 @@ class HandoverSeries(Model):
     through: Annotated[tuple[Name, ...], Field(min_length=1)]
     every: Annotated[Duration, Field(ge=10 * MILLISECOND)]
     times: Annotated[int, Field(ge=1, le=100_000)]
+    spread: Duration = 0
+    """Each move comes later by a share of this, uniform, seeded and stratified over the moves: with the TTL, caches
+    have every age at the move."""
 
 
 class LinkChange(Model):
@@ -252,6 +228,13 @@ class Restore(Model):
     host: Name
 
 
+class Pin(Model):
+    """The operator pins a device to a MEC host; without a host, the pin ends."""
+
+    device: Name
+    host: Name | None = None
+
+
 class Load(Model):
     """A MEC host's load becomes `value`, which it reports to the orchestrator."""
 
@@ -269,19 +252,21 @@ class Event(Model):
     fail: Failure | None = None
     restore: Restore | None = None
     load: Load | None = None
+    pin: Pin | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Event":
         kinds = [name for name in type(self).model_fields if name != "at" and getattr(self, name) is not None]
         if len(kinds) != 1:
             found = " and ".join(kinds) or "none"
-            raise ValueError(f"one of handover, handovers, link, fail, restore, load (found {found})")
+            raise ValueError(f"one of handover, handovers, link, fail, restore, load, pin (found {found})")
         return self
 
 
 Metric = Literal[
     "radio_gap_ms",
     "decide_ms",
+    "learn_ms",
     "steer_ms",
     "steer_beyond_rtt_ms",
     "gap_ms",
@@ -339,6 +324,12 @@ class Scenario(Model):
     """Local breakout at every edge with a MEC host; without it all traffic passes the anchor."""
     probes: Probes = Probes()
     session: Session = Session()
+    dns: Dns = Dns()
+    stub: Stub = Stub()
+    easdf: Easdf = Easdf()
+    http: Http = Http()
+    devapp: Devapp = Devapp()
+    bgp: Bgp = Bgp()
     traffic: tuple[Traffic, ...] = ()
     events: tuple[Event, ...] = ()
     duration: Duration | None = None

@@ -1,8 +1,8 @@
 """What each method must tell whom when the orchestrator has decided: the decision's messengers."""
 
 from meclab.messages import Transaction
+from meclab.methods import Method
 from meclab.policy import Decision
-from meclab.scenario import Method
 
 
 def transaction(method: Method, attach: dict[str, str], decisions: tuple[Decision, ...]) -> Transaction | None:

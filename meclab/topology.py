@@ -6,7 +6,7 @@ from typing import Literal
 
 from meclab.scenario import LinkClass
 
-Role = Literal["ue", "ap", "edge", "core", "mec", "cloud", "ops"]
+Role = Literal["ue", "ap", "edge", "core", "mec", "cloud", "ops", "rdns", "adns", "easdf", "smf", "front", "fwd"]
 SWITCH_ROLES: frozenset[Role] = frozenset({"ap", "edge", "core"})
 
 

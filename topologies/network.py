@@ -1,13 +1,15 @@
 """A plan as a running network: hosts and devices in Mininet, switches in Open vSwitch, links, and the air."""
 
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
 from meclab.errors import InputError, Problem, RunError, ScenarioError
+from meclab.model import Family
 from meclab.packets import ORCHESTRATOR_PORT
 from meclab.plan import Plan
-from meclab.scenario import Family, LinkChange, LinkShape
+from meclab.scenario import LinkChange, LinkShape
 from topologies import hostfiles, interfaces, layout, links, markers, nodes, openvswitch, registry, sandbox, trace
 from topologies.air import AirDevice, AirPoint, AirProcess
 from topologies.layout import MANAGEMENT
@@ -154,7 +156,7 @@ class Network:
         plan = self.plan
         for node in plan.nodes:
             if node.mac is not None:
-                self._add_host(node.name, serving=node.serves_vip)
+                self._add_host(node.name, serving=node.serves_vip or node.serves_resolver)
         self.links = links.make(plan.links_kind, layout.wired(plan, self._pids), plan.seed, self._logs / "links.log")
         with interfaces.netlink(None) as root:
             root.up(plan.management.interface_switches)
@@ -162,8 +164,10 @@ class Network:
         for node in plan.nodes:
             if node.interface is None or node.ipv4 is None or node.ipv6 is None:
                 continue
-            vip = (plan.vip_ipv4, plan.vip_ipv6) if node.serves_vip else ()
-            addresses = interfaces.HostAddresses(node.interface, node.ipv4, node.ipv6, vip)
+            shared: tuple[IPv4Address | IPv6Address, ...] = ()
+            shared += (plan.vip_ipv4, plan.vip_ipv6) if node.serves_vip else ()
+            shared += (plan.resolver_ipv4, plan.resolver_ipv6) if node.serves_resolver else ()
+            addresses = interfaces.HostAddresses(node.interface, node.ipv4, node.ipv6, shared)
             interfaces.configure_host(self._pids[node.name], addresses)
             if node.role == "ops":
                 with interfaces.netlink(self._pids[node.name]) as operations:

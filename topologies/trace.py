@@ -12,9 +12,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from meclab.addressing import GATEWAY_MAC
 from meclab.check import nearest
 from meclab.errors import InputError
+from meclab.model import Family
 from meclab.packets import PROBE_PORT
 from meclab.plan import RADIO_PORT, Plan, PlannedDevice, PlannedNode, Port
-from meclab.scenario import Family
 
 Explain = Callable[[str, str], str]
 """Switch and flow to Open vSwitch's explanation."""

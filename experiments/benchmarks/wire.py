@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.sites import Site, iperf3, pings, received
-from meclab.scenario import MILLISECOND, LinkShape
+from meclab.model import MILLISECOND
+from meclab.scenario import LinkShape
 from topologies import tap
 from topologies.wire import WireEnds, WireProcess
 

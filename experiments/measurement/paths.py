@@ -5,9 +5,9 @@ from functools import cache
 from itertools import pairwise, product
 
 from experiments.measurement.topography import Crossing, Step, Steps, steps
+from meclab.model import Family
 from meclab.packets import Marker
 from meclab.plan import Breakout, Plan, PlannedDevice, PlannedLink, Port
-from meclab.scenario import Family
 
 Attach = tuple[int, str]
 """When (ns), and to which access point."""

@@ -19,7 +19,8 @@ from pyroute2 import IPRoute
 from meclab import plan, planning, scenario, topology
 from meclab.addressing import GATEWAY_IPV4, GATEWAY_IPV6, GATEWAY_MAC
 from meclab.errors import LabError, RunError
-from meclab.scenario import MILLISECOND, LinkChange
+from meclab.model import MILLISECOND
+from meclab.scenario import LinkChange
 from topologies import openvswitch
 from topologies.namespaces import network_of
 from topologies.network import Network

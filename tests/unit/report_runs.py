@@ -8,7 +8,8 @@ from typing import Any
 
 from experiments.results import CaptureCount, Fidelity, HandoverResult, Manifest, RunResult, SignallingRate
 from meclab import planning as plans
-from meclab.scenario import Device, Event, Expectation, Handover, Method, Scenario, parse_method
+from meclab.methods import Method, parse_method
+from meclab.scenario import Device, Event, Expectation, Handover, Scenario
 from meclab.topology import Graph, two_site
 
 MS = 1_000_000

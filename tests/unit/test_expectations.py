@@ -3,7 +3,8 @@
 import pytest
 
 from meclab.expectations import judge, percentile
-from meclab.scenario import Expectation, Method
+from meclab.methods import Method
+from meclab.scenario import Expectation
 
 VIP = Method(name="vip", variant="immediate")
 

@@ -7,8 +7,8 @@ from hosts.audit import Audit, Entry
 from hosts.courier import Courier
 from hosts.http1 import Response
 from meclab.messages import Transaction, TransactionResult
+from meclab.methods import Method
 from meclab.policy import Decision
-from meclab.scenario import Method
 
 VIP, CLOUD = Method(name="vip", variant="immediate"), Method(name="cloud")
 OK = Response(

@@ -6,8 +6,9 @@ import pytest
 
 from meclab import plan, planning, steering, topology
 from meclab.errors import ScenarioError
+from meclab.methods import Method
 from meclab.policy import Decision
-from meclab.scenario import Method, Scenario
+from meclab.scenario import Scenario
 
 GRAPHS = {"two-site": topology.two_site(), "metro": topology.metro(5), "facility": topology.facility()}
 

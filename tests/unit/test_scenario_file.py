@@ -12,8 +12,9 @@ import pytest
 
 from experiments import scenario_file
 from meclab.errors import ScenarioError
+from meclab.methods import Method
+from meclab.model import MILLISECOND, SECOND
 from meclab.planning import make
-from meclab.scenario import MILLISECOND, SECOND, Method
 
 BAD = Path(__file__).parents[1] / "scenarios_bad"
 
