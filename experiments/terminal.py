@@ -1,7 +1,7 @@
 """What a person sees on the terminal: the comparison on standard output, progress on standard error."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -18,9 +18,9 @@ from experiments.results import RunResult
 from meclab.expectations import Verdict
 
 
-def comparison(results: Sequence[RunResult]) -> RenderableType:
+def comparison(results: Sequence[RunResult], parameters: Sequence[Mapping[str, str]] | None = None) -> RenderableType:
     """The comparison table with notes on what not to trust; its form follows the terminal's width."""
-    return Comparison(summary.rows(results))
+    return Comparison(summary.rows(results, parameters))
 
 
 class Comparison:

@@ -38,13 +38,14 @@ def run_all(jobs: Sequence[runner.Job], out: Path, as_json: bool) -> list[runner
             finished.append(done)
             if as_json:
                 click.echo(done.result.model_dump_json())
-            _say(done)
+            said(done)
             if done.exit_status == 130:
                 break
     return finished
 
 
-def _say(done: runner.Finished) -> None:
+def said(done: runner.Finished) -> None:
+    """Says on standard error what is wrong with a run."""
     if done.error:
         messages.print(done.error, style="red", markup=False, soft_wrap=True)
     for verdict in done.verdicts:

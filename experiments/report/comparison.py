@@ -1,27 +1,40 @@
 """What the page of a comparison shows: everything computed here, so that the template only lays it out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.report import findings, network, provenance, strips, summary, timelines, windows, wireshark, words
+from experiments.report import (
+    findings,
+    lines,
+    network,
+    provenance,
+    strips,
+    summary,
+    timelines,
+    windows,
+    wireshark,
+    words,
+)
 from experiments.report.drawing import Picture
 from experiments.report.run import Run
 from experiments.report.summary import COLUMNS, SHOWN_LARGE, Row
 from experiments.report.timelines import Panel
+from experiments.results import RunResult
 
-MOST_PANELS = 8
-MOST_ROUTES = 6
+MOST_PANELS = 12
+MOST_ROUTES = 12
 LINK_ROWS = 60
 
 
 def context(runs: Sequence[Run], paths: Sequence[str]) -> tuple[dict[str, Any], list[Picture]]:
     """The template's values and the pictures; `paths` lead from the page to each run's folder."""
     measured = [run for run in runs if run.result is not None]
-    rows = summary.rows([run.result for run in measured if run.result], [run.parameters for run in measured])
+    results, parameters = [run.result for run in measured if run.result], [run.parameters for run in measured]
+    rows = summary.rows(results, parameters)
     first = next((windows.move(row.handovers[0]) for row in rows if row.handovers), None)
     shown = {row.label: _representative(row, measured, first) for row in rows}
     plan = next((run.plan for run in runs if run.plan is not None), None)
-    pictures = Pictures(rows, shown)
+    pictures = Pictures(rows, shown, (results, parameters))
     names = list(dict.fromkeys(run.manifest.scenario for run in runs))
     return {
         "title": f"{words.listed(names)}: comparison",
@@ -51,11 +64,17 @@ def context(runs: Sequence[Run], paths: Sequence[str]) -> tuple[dict[str, Any], 
 class Pictures:
     """The page's pictures, each drawn once."""
 
-    def __init__(self, rows: Sequence[Row], shown: dict[str, tuple[Run, windows.Window] | None]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        shown: dict[str, tuple[Run, windows.Window] | None],
+        measured: tuple[Sequence[RunResult], Sequence[Mapping[str, str]]],
+    ) -> None:
         self.panels_left_out = max(0, len(rows) - MOST_PANELS)
         panels = [_panel(label, *found) for label, found in shown.items() if found][:MOST_PANELS]
         self.timelines = timelines.picture(panels, "timelines", _described(panels)) if panels else None
         words_said = "Every handover's steer, gap and interruption time, by method, with the median"
+        self.sweeps = lines.pictures(*measured)
         self.strips = strips.picture(rows, "strips", words_said) if any(row.handovers for row in rows) else None
         plans = [found[0].plan for found in shown.values() if found]
         self.topology = network.whole(plans[0]) if plans and plans[0] else None
@@ -70,7 +89,7 @@ class Pictures:
     @property
     def all(self) -> list[Picture]:
         alone = [picture for picture in (self.timelines, self.strips, self.topology) if picture]
-        return alone + [route.picture for route in self.routes]
+        return [*alone, *self.sweeps] + [route.picture for route in self.routes]
 
 
 def _representative(row: Row, runs: Sequence[Run], move: windows.Move | None) -> tuple[Run, windows.Window] | None:
@@ -119,6 +138,7 @@ def _sections(pictures: Pictures, runs: Sequence[Run]) -> list[tuple[str, str]]:
     wanted = [
         ("table", "Comparison", True),
         ("timelines", "Around a handover", pictures.timelines is not None),
+        ("sweeps", "Over the parameters", bool(pictures.sweeps)),
         ("strips", "Every handover", pictures.strips is not None),
         ("network", "Network", pictures.topology is not None),
         ("trust", "Fidelity", True),

@@ -88,4 +88,4 @@ def _server_before(plan: Plan, handover: HandoverResult) -> str | None:
 
 def same(plans: Sequence[Plan]) -> bool:
     """Whether all runs have one network."""
-    return len({(plan.nodes, plan.links) for plan in plans}) <= 1
+    return len({(tuple((node.name, node.ipv4) for node in plan.nodes), plan.links) for plan in plans}) <= 1

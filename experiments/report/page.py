@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import meclab
-from experiments.report import comparison, run, single
+from experiments.report import comparison, run, single, tables
 from experiments.report.drawing import Picture
 from experiments.report.environment import templates
 from meclab.errors import RunError
@@ -19,13 +19,15 @@ def write_run(run_dir: Path) -> Path:
 
 
 def write_comparison(run_dirs: Sequence[Path], out_dir: Path) -> Path:
-    """Writes `report.html` and `figures/` about several runs into a folder, which is made where it is missing."""
+    """Writes `report.html`, `figures/` and tables as CSV about several runs into a folder, made where it is missing."""
     if not run_dirs:
         raise RunError("a comparison needs at least one run")
     runs = [run.read(folder) for folder in run_dirs]
     paths = [os.path.relpath(folder.resolve(), out_dir.resolve()) for folder in run_dirs]
     context, pictures = comparison.context(runs, paths)
-    return _write("comparison.html.j2", out_dir, context, pictures)
+    page = _write("comparison.html.j2", out_dir, context, pictures)
+    tables.write(out_dir, runs, context["rows"])
+    return page
 
 
 def _write(template: str, folder: Path, context: dict[str, Any], pictures: Iterable[Picture]) -> Path:
