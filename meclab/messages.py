@@ -107,9 +107,17 @@ class DnsUpdate(Body):
 
     update: int
     """Counts the orchestrator's updates; a repeated or older one changes nothing."""
+    change: int = 0
+    """Counts what the application of the source's host has changed in a rule since `update` brought it. A rule in the
+    server gives way to one with a greater (`update`, `change`) alone."""
     source: Name
     """Host whose platform sends it."""
     rules: tuple[DnsRule, ...]
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What orders the updates of one rule, from whichever platform they come."""
+        return self.update, self.change
 
 
 class Serving(Body):
