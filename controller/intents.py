@@ -122,9 +122,9 @@ class Network:
         removed = {self._breakout(intent) for intent in transaction.remove_breakout}
         if both := added & removed:
             named = next(iter(both))
-            raise IntentError(409, f"breakout of {named.prefix} at {named.edge} is both added and removed")
+            raise IntentError(409, f"breakout of {_described(named)} is both added and removed")
         for breakout in removed - current:
-            raise IntentError(404, f"no breakout of {breakout.prefix} at {breakout.edge}")
+            raise IntentError(404, f"no breakout of {_described(breakout)}")
         return (current | added) - removed
 
     def _breakout(self, intent: BreakoutIntent) -> Breakout:
@@ -190,6 +190,11 @@ class Network:
     def _known(what: str, name: str, valid: Iterable[str]) -> None:
         if name not in valid:
             raise IntentError(404, f"no {what} {name!r}; expected {nearest(name, valid)}")
+
+
+def _described(breakout: Breakout) -> str:
+    alone = f" for {breakout.device}" if breakout.device else ""
+    return f"{breakout.prefix} at {breakout.edge}{alone}"
 
 
 def _is_one_of(breakout: Breakout, *addresses: Address) -> bool:

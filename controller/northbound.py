@@ -7,7 +7,7 @@
 | `POST /v1/transactions` | changes intents together (`meclab.messages.Transaction`) |
 | `PUT /v1/attachments/{device}` `{"ap": …}` | a device is attached |
 | `PUT /v1/serving/{device}` `{"host": …}`, `DELETE` | who serves the virtual address to a device |
-| `PUT /v1/breakouts/{edge}/{prefix}`, `DELETE` | local breakout |
+| `PUT /v1/breakouts/{edge}/{prefix}`, `DELETE` | local breakout, for every device |
 | `GET /v1/flows` | pinned connections |
 
 400 for a body that is not understood, 404 for unknown names, 405 and 404 for unknown requests, 409 for intents that
@@ -69,7 +69,7 @@ class Northbound:
 
     def intents(self) -> dict[str, Any]:
         intents = self._coordinator.intents
-        breakouts = sorted(intents.breakouts, key=lambda breakout: (breakout.edge, str(breakout.prefix)))
+        breakouts = sorted(intents.breakouts, key=lambda one: (one.edge, str(one.prefix), one.device or ""))
         return {
             "attachments": dict(intents.attachments),
             "serving": dict(intents.serving),

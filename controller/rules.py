@@ -289,9 +289,14 @@ class Rules:
     def _steering_switches(self, intents: Intents, device: str, vip: IpNetwork) -> Iterator[str]:
         """The device's edge first, if the virtual address breaks out there; then the anchor."""
         edge = self.network.edge_of_device(intents, device)
-        if edge is not None and self._vip_breakouts[edge, vip] in intents.breakouts:
+        if edge is not None and self._vip_breaks_out(intents, edge, vip, device):
             yield edge
         yield self.core
+
+    def _vip_breaks_out(self, intents: Intents, edge: str, vip: IpNetwork, device: str) -> bool:
+        """For everybody or for this device."""
+        alone = Breakout(edge=edge, prefix=vip, device=device)
+        return self._vip_breakouts[edge, vip] in intents.breakouts or alone in intents.breakouts
 
     def of_device(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
         """All that depends on one device's intents."""

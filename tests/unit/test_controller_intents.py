@@ -83,6 +83,15 @@ def test_a_breakout_that_is_not_there_cannot_be_removed():
     assert refused.value.status == 404
 
 
+def test_a_breakout_of_one_device_is_another_than_everybody_s():
+    one = [{**breakout(MEC1)[0], "device": "ue1"}]
+    after = change(breakout=one)
+    assert len(after.breakouts) == len(PLAN.breakouts) + 1
+    assert refusal(remove_breakout=one) == (404, f"no breakout of {MEC1} at edge1 for ue1")
+    status, words = refusal(breakout=[{**one[0], "device": "ue9"}])
+    assert (status, words.partition(";")[0]) == (404, "no device 'ue9'")
+
+
 def test_a_breakout_may_be_wider_than_the_host_while_it_covers_nothing_else():
     wider = f"{PLAN.node('mec1').ipv4}/31"
     network = Network(PLAN)

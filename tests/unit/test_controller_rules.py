@@ -95,6 +95,57 @@ def test_a_breakout_is_for_its_prefix_alone():
     assert "core" not in send(net, "ue1", "mec1", "ipv4").path
 
 
+def alone(plan, target, family, device="ue1", edge="edge1"):
+    """The breakout of a host or of the virtual address at an edge, for one device."""
+    length = 32 if family == "ipv4" else 128
+    return BreakoutIntent(edge=edge, prefix=f"{address(plan, target, family)}/{length}", device=device)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_breakout_of_one_device_leaves_the_others_with_the_anchor_both_ways(family):
+    plan = make_plan(2, devices=3, breakout=False)
+    net = fabric(plan, Transaction(breakout=(alone(plan, "mec1", family),)))
+    assert send(net, "ue1", "mec1", family).path == ("ap1", "edge1")
+    assert send(net, "mec1", "ue1", family).path == ("edge1", "ap1")
+    assert send(net, "ue3", "mec1", family).path == ("ap1", "edge1", "core", "edge1")
+    assert send(net, "mec1", "ue3", family).path == ("edge1", "core", "edge1", "ap1")
+    assert send(net, "mec1", "cloud", family).path == ("edge1", "core")
+    other = "ipv6" if family == "ipv4" else "ipv4"
+    assert send(net, "ue1", "mec1", other).path == ("ap1", "edge1", "core", "edge1")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_device_that_left_the_edge_of_its_breakout_still_reaches_the_host_and_the_host_it(family):
+    plan = make_plan(2, devices=3, breakout=False)
+    net = fabric(plan, Transaction(breakout=(alone(plan, "mec1", family),), attach={"ue1": "ap2"}))
+    packet = Packet(address(plan, "ue1", family), address(plan, "mec1", family))
+    assert net.send("ap2", packet).path == ("ap2", "edge2", "core", "edge1")
+    assert send(net, "mec1", "ue1", family).path == ("edge1", "core", "edge2", "ap2")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_breakout_for_everybody_and_one_for_a_device_come_and_go_apart(family):
+    plan = PLANS[2]
+    rules, intents = settled(plan)
+    both = rules.network.change(intents, Transaction(breakout=(alone(plan, "mec1", family),)))
+    net = Fabric(plan).load(rules, both)
+    assert {send(net, name, "mec1", family).path for name in ("ue1", "ue3")} == {("ap1", "edge1")}
+    everybody = alone(plan, "mec1", family, device=None)
+    net.load(rules, rules.network.change(both, Transaction(remove_breakout=(everybody,))))
+    assert send(net, "ue1", "mec1", family).path == ("ap1", "edge1")
+    assert "core" in send(net, "ue3", "mec1", family).path
+    net.load(rules, rules.network.change(both, Transaction(remove_breakout=(alone(plan, "mec1", family),))))
+    assert {send(net, name, "mec1", family).path for name in ("ue1", "ue3")} == {("ap1", "edge1")}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_virtual_address_breaks_out_for_one_device(family):
+    plan = make_plan(2, devices=3, breakout=False)
+    net = fabric(plan, Transaction(breakout=(alone(plan, "vip", family),)))
+    assert send(net, "ue1", "vip", family).path == ("ap1", "edge1")
+    assert send(net, "ue3", "vip", family).path == ("ap1", "edge1", "core", "edge1")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("host", ["mec1", "mec2", "mec4"])
 def test_the_virtual_address_is_at_the_host_that_serves_the_device(family, host):

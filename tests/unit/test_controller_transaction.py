@@ -219,3 +219,16 @@ def test_each_step_lies_further_from_the_new_access_point_than_the_one_before():
     ranks = [{hops[switch] for switch in step.add} for step in found if step.add]
     assert all(len(rank) == 1 for rank in ranks)
     assert all(max(near) < min(far) for near, far in pairwise(ranks))
+
+
+def test_a_device_s_breakout_moves_to_its_new_edge_with_nothing_else_touched():
+    rules, before = settled(make_plan(2, breakout=False, method="easdf"), served=False)
+    prefixes = {edge: f"{rules.plan.node(host).ipv4}/32" for edge, host in (("edge1", "mec1"), ("edge2", "mec2"))}
+    old, new = (BreakoutIntent(edge=edge, prefix=prefix, device="ue1") for edge, prefix in prefixes.items())
+    before = rules.network.change(before, Transaction(breakout=(old,)))
+    after = rules.network.change(before, Transaction(breakout=(new,), remove_breakout=(old,)))
+    first, last = transaction.steps(rules, before, after)
+    assert {switch: len(added) for switch, added in first.add.items()} == {"edge2": 2}
+    assert {switch: len(removed) for switch, removed in last.remove.items()} == {"edge1": 2}
+    assert not first.remove
+    assert not last.add
