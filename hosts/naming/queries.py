@@ -65,19 +65,17 @@ def read_query(packet: bytes) -> Query | None:
     buffer = Buffer(packet)
     header = DNSHeader.parse(buffer)
     wrong = RCODE.NOTIMP if header.opcode else RCODE.FORMERR
-    if header.q != 1:  # RFC 9619
+    if header.q > 1:  # RFC 9619
         return Query(header, fault=wrong)
     question: Question | None = None
     try:
-        question = _question(buffer, packet)
+        question = _question(buffer, packet) if header.q else None
         found = _opt_records(buffer, header)
     except (PeerError, BufferError):
         return Query(header, question, fault=wrong)
     edns = found[0] if found else None
-    if header.opcode:
-        return Query(header, question, edns, fault=RCODE.NOTIMP)
-    if len(found) > 1:  # RFC 6891 section 6.1.1
-        return Query(header, question, edns, fault=RCODE.FORMERR)
+    if header.opcode or question is None or len(found) > 1:  # RFC 6891 section 6.1.1: one OPT record at most
+        return Query(header, question, edns, fault=wrong)
     if edns and edns.version:  # RFC 6891 section 6.1.3
         return Query(header, question, edns, fault=BADVERS)
     try:

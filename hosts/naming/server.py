@@ -30,8 +30,8 @@ class Server:
         """Binds; raises `OSError`. From then on questions wait in the sockets until `run`."""
         self._forwarder = forwarder
         self._images = Images(answers)
-        by_tcp = Images(answers, over_udp=False)
-        self._streams = Streams(by_tcp.answer, self._relay_stream if forwarder else None, idle_s)
+        self._images_tcp = Images(answers, over_udp=False)
+        self._streams = Streams(self._images_tcp.answer, self._relay_stream if forwarder else None, idle_s)
         self._listeners = serving.listen(port, addresses)
         forward = self._relay_datagram if forwarder else None
         sockets = [bound(address, port, _RECEIVE_BYTES) for address in addresses]
@@ -40,11 +40,11 @@ class Server:
 
     def counters(self) -> dict[str, int]:
         """What it has done, by way of answering."""
-        images, forwarder = self._images, self._forwarder
+        forwarder, images = self._forwarder, (self._images, self._images_tcp)
         return {
-            "image": images.hits,
-            "template": images.made,
-            "dnslib": images.slow,
+            "image": sum(one.hits for one in images),
+            "template": sum(one.made for one in images),
+            "dnslib": sum(one.slow for one in images),
             "unsent": sum(datagrams.unsent for datagrams in self._datagrams),
             "connections": self._streams.opened,
             "forwarded": forwarder.forwarded if forwarder else 0,
