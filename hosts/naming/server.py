@@ -76,6 +76,6 @@ class Server:
         assert self._forwarder, "asked only where there is one"
         datagrams.send(await self._forwarder.ask(query), to)
 
-    async def _relay_stream(self, query: bytes) -> bytes:
+    async def _relay_stream(self, query: bytes, _: bytes) -> bytes:
         assert self._forwarder, "asked only where there is one"
         return await self._forwarder.ask(query, over_tcp=True)

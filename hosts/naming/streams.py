@@ -15,7 +15,8 @@ MOST_STREAMS: Final = 256
 _LENGTH_BYTES = 2
 _AT_ONCE = 32
 """Queries answered in one turn of the event loop, so that a connection does not keep datagrams waiting."""
-Forward = Callable[[bytes], Awaitable[bytes]]
+Forward = Callable[[bytes, bytes], Awaitable[bytes | None]]
+"""From a query and the packed address that it came from to its answer; None for silence."""
 
 
 class Streams:
@@ -125,13 +126,14 @@ class _Stream(asyncio.Protocol):
         if answer:
             self._write(answer)
         elif answer is not None and self._streams.forward:
-            task = self._loop.create_task(self._forward(self._streams.forward(query)))
+            task = self._loop.create_task(self._forward(self._streams.forward(query, self._source)))
             self._forwarded.add(task)
             task.add_done_callback(self._forwarded.discard)
         return answer is not None or len(query) >= HEADER_BYTES
 
-    async def _forward(self, asked: Awaitable[bytes]) -> None:
-        self._write(await asked)
+    async def _forward(self, asked: Awaitable[bytes | None]) -> None:
+        if (answer := await asked) is not None:
+            self._write(answer)
         self._awake()
         self._loop.call_soon(self._close_when_done)
 
