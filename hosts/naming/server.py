@@ -14,6 +14,8 @@ from hosts.naming.streams import IDLE_S, Streams
 
 _RECEIVE_BYTES: Final = 4 << 20
 """Asked of the kernel for each socket, which gives what `net.core.rmem_max` allows: bursts wait there."""
+_BACKLOG: Final = 1_024
+"""Connections that wait to be accepted."""
 
 
 class Server:
@@ -54,7 +56,10 @@ class Server:
     async def run(self) -> None:
         """Answers until it is cancelled."""
         loop = asyncio.get_running_loop()
-        servers = [await loop.create_server(self._streams.accept, sock=listener) for listener in self._listeners]
+        servers = [
+            await loop.create_server(self._streams.accept, sock=listener, backlog=_BACKLOG)
+            for listener in self._listeners
+        ]
         for datagrams in self._datagrams:
             loop.add_reader(datagrams.sock.fileno(), datagrams.serve_batch)
         try:
