@@ -22,13 +22,15 @@ class Client:
     def connected(self) -> bool:
         return self._streams is not None and not self._streams[0].at_eof()
 
-    async def send(self, method: str, target: str, body: bytes | None = None) -> http1.Response:
+    async def send(
+        self, method: str, target: str, body: bytes | None = None, content_type: str = http1.JSON
+    ) -> http1.Response:
         """The response to a request that may be repeated safely.
 
         A kept connection that turns out to be closed is replaced once. Raises `OSError`, `TimeoutError` or
         `PeerError`; the connection is closed then.
         """
-        packed = http1.request(method, target, http1.authority(self._address, self._port), body)
+        packed = http1.request(method, target, http1.authority(self._address, self._port), body, content_type)
         kept = self.connected
         try:
             async with asyncio.timeout(self._timeout_s):

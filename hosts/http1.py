@@ -20,11 +20,14 @@ class Response:
     keeps_alive: bool = True
 
 
-def request(method: str, target: str, host: str, body: bytes | None = None) -> bytes:
-    """A request in one piece, with a JSON body or none; `host` is the Host field's value."""
+JSON = "application/json"
+
+
+def request(method: str, target: str, host: str, body: bytes | None = None, content_type: str = JSON) -> bytes:
+    """A request in one piece, with a body or none; `host` is the Host field's value."""
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     if body is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
 
 
