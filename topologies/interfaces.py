@@ -1,10 +1,11 @@
 """Interfaces, addresses and routes of nodes, over netlink from inside their namespaces: no `ip` processes."""
 
 import array
+import errno
 import fcntl
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from meclab.addressing import GATEWAY_IPV4, GATEWAY_IPV6
 from topologies.namespaces import network_of
@@ -29,6 +31,7 @@ _OFFLOADS = {
 _ONLINK = 4
 _NODAD = 0x02
 _PERMANENT = 0x80
+_STATIC = 4
 
 SYSCTLS_OF_HOSTS = {
     "net/ipv4/conf/all/rp_filter": 0,
@@ -36,9 +39,21 @@ SYSCTLS_OF_HOSTS = {
     "net/ipv6/conf/all/accept_dad": 0,
     "net/ipv6/conf/default/accept_dad": 0,
     "net/ipv6/conf/default/accept_ra": 0,
+    "net/ipv6/conf/default/accept_redirects": 0,
     "net/ipv6/conf/default/router_solicitations": 0,
 }
-"""No duplicate-address detection, no router discovery: either would cost up to a second at an interface's start."""
+"""No duplicate-address detection, no router discovery: either would cost up to a second at an interface's start. No
+redirects: a device that was told to send to another one directly would not find it again when that has moved."""
+SYSCTLS_OF_ROUTERS = SYSCTLS_OF_HOSTS | {
+    "net/ipv4/ip_forward": 1,
+    "net/ipv6/conf/all/forwarding": 1,
+    "net/ipv6/conf/default/forwarding": 1,
+    "net/ipv4/conf/all/send_redirects": 0,
+    "net/ipv4/conf/default/send_redirects": 0,
+    "net/ipv4/conf/all/accept_redirects": 0,
+    "net/ipv4/conf/default/accept_redirects": 0,
+}
+"""Linux as a router; redirects would send devices of one access point past it."""
 SYSCTLS_OF_SERVING_HOSTS = {"net/ipv4/conf/all/arp_ignore": 1, "net/ipv4/conf/all/arp_announce": 2}
 """The virtual address on `lo` is never told to the neighbours (as Linux's own virtual servers have it)."""
 SYSCTLS_OF_SWITCHES = {
@@ -109,8 +124,45 @@ class Netlink:
             route = {"dst": "default", "gateway": str(gateway), "oif": index, "prefsrc": str(source)}
             self._route.route("add", family=family, flags=_ONLINK, **route)
 
-    def neighbour(self, interface: str, address: IPv4Address, mac: str) -> None:
-        self._route.neigh("add", dst=str(address), lladdr=mac, ifindex=self.index(interface), state=_PERMANENT)
+    def neighbour(self, interface: str, address: IPv4Address | IPv6Address, mac: str) -> None:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        entry = {"dst": str(address), "lladdr": mac, "ifindex": self.index(interface), "state": _PERMANENT}
+        self._route.neigh("add", family=family, **entry)
+
+    def on_link(self, interface: str, address: IPv4Address | IPv6Address) -> None:
+        """A route to one address, out of an interface without a gateway."""
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        route = {"dst": f"{address}/{address.max_prefixlen}", "oif": self.index(interface), "proto": _STATIC}
+        self._route.route("add", family=family, **route)
+
+    def next_hop(self, address: IPv4Address | IPv6Address) -> tuple[str, str | None] | None:
+        """Interface and gateway (none: on the link) by which a packet to this address would leave; none: no route."""
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        try:
+            found = self._route.route("get", family=family, dst=str(address))[0]
+        except NetlinkError as error:
+            if error.code in (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EINVAL, errno.EACCES):
+                return None
+            raise
+        via = found.get_attr("RTA_GATEWAY")
+        return self.name(found.get_attr("RTA_OIF")), via
+
+    def name(self, index: int) -> str:
+        """The interface of a number."""
+        known = {number: interface for interface, number in self._index.items()}
+        if index not in known:
+            interface = self._route.get_links(index)[0].get_attr("IFLA_IFNAME")
+            self._index[interface] = index
+            return str(interface)
+        return known[index]
+
+    def bridge(self, name: str, ports: Iterable[str]) -> None:
+        """A bridge that hands every frame of a port to the others: it learns nothing, and runs no protocol."""
+        self._route.link("add", ifname=name, kind="bridge", br_stp_state=0, br_forward_delay=0, br_mcast_snooping=0)
+        for port in ports:
+            self._route.link("set", index=self.index(port), master=self.index(name))
+            self._route.brport("set", index=self.index(port), learning=0)
+        self.up(name)
 
 
 def _veth_end(name: str, mac: str | None, pid: int | None) -> dict[str, Any]:

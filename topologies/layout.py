@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from meclab import routers
 from meclab.plan import RADIO_PORT, Plan
 from meclab.scenario import LinkShape
 
@@ -52,8 +53,10 @@ def bridges(plan: Plan) -> tuple[Bridge, ...]:
 
 
 def wired(plan: Plan, pids: Mapping[str, int]) -> list[WiredLink]:
-    """Every wired link, the management link first; `pids` are in the hosts' namespaces."""
-    macs = {node.name: node.mac for node in plan.nodes}
+    """Every wired link, the management link first; `pids` are in the namespaces of hosts and routers."""
+    macs = {node.interface: node.mac for node in plan.nodes}
+    if routers.applies(plan):
+        macs |= {port.interface: port.mac for name in routers.names(plan) for port in routers.ports(plan, name)}
     management = plan.management
     found = [
         WiredLink(
@@ -64,6 +67,6 @@ def wired(plan: Plan, pids: Mapping[str, int]) -> list[WiredLink]:
         )
     ]
     for link in plan.links:
-        a, b = (End(end.interface, pids.get(end.node), macs[end.node]) for end in (link.a, link.b))
+        a, b = (End(end.interface, pids.get(end.node), macs.get(end.interface)) for end in (link.a, link.b))
         found.append(WiredLink(link.name, a, b, link.shape))
     return found

@@ -1,20 +1,22 @@
-"""A plan as a running network: hosts and devices in Mininet, switches in Open vSwitch, links, and the air."""
+"""A plan as a running network: hosts and devices in Mininet, switches or routers, links, and the air."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
+from meclab import routers as routed
 from meclab.errors import InputError, Problem, RunError, ScenarioError
 from meclab.model import Family
 from meclab.packets import ORCHESTRATOR_PORT
 from meclab.plan import Plan
 from meclab.scenario import LinkChange, LinkShape
-from topologies import hostfiles, interfaces, layout, links, markers, nodes, openvswitch, registry, sandbox, trace
+from topologies import hostfiles, interfaces, layout, links, markers, nodes, registry, sandbox, trace
 from topologies.air import AirDevice, AirPoint, AirProcess
 from topologies.layout import MANAGEMENT
 from topologies.machine import Datapath
-from topologies.openvswitch import OpenVSwitch
+from topologies.routers import Routers
+from topologies.switching import OpenFlowSwitches, Switching
 from topologies.tap import open_tap
 
 
@@ -25,10 +27,9 @@ class Network:
         sandbox.require_inside()
         self.plan = plan
         self.run_dir = run_dir
-        self.bridges = layout.bridges(plan)
-        self._datapath = datapath
         self._logs = run_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
+        self.switching = _switching(plan, datapath, self._logs)
         self._shapes = {link.name: link.shape for link in layout.wired(plan, {})}
         self._blocked: dict[str, set[str]] = {name: set() for name in self._shapes}
         self._pids: dict[str, int] = {}
@@ -39,8 +40,7 @@ class Network:
         `operations_ready` is called as soon as the hosts and the management link work, so that the controller
         can start while devices and switches are made.
         """
-        self.openvswitch = OpenVSwitch(self._logs)
-        self.openvswitch.launch()
+        self.switching.launch()
         interfaces.set_sysctls(None, interfaces.SYSCTLS_OF_SWITCHES)
         self.markers = markers.open_socket()
         self.mininet = nodes.LabNet(len(self.plan.nodes) + len(self.plan.devices))
@@ -48,7 +48,7 @@ class Network:
         if operations_ready is not None:
             operations_ready()
         self._make_devices()
-        self._make_switches()
+        self.switching.make()
         hostfiles.bind(self._pids, hostfiles.hosts_text(self.plan))
         self.links.ready()
         self.air.ready()
@@ -57,11 +57,15 @@ class Network:
 
     def connect_controller(self) -> None:
         """Points every switch to the controller on the operations host; have it listen before."""
-        openvswitch.connect([bridge.name for bridge in self.bridges], str(self.plan.management.ipv4_operations))
+        self.switching.connect(str(self.plan.management.ipv4_operations))
+
+    def settle(self) -> None:
+        """Waits until routers have their routes, once the programs run that announce some; at once for switches."""
+        self.switching.settle()
 
     def stop(self) -> None:
         """Ends the switches, the air, the links and every node's shell."""
-        self.openvswitch.stop()
+        self.switching.stop()
         self.air.stop()
         self.links.stop()
         self.mininet.stop()
@@ -129,34 +133,35 @@ class Network:
 
     def check(self) -> None:
         """Raises `RunError` where a process that the network depends on has died."""
-        self.openvswitch.check()
+        self.switching.check()
         self.links.check()
         if (status := self.air.status) is not None:
             raise RunError(f"the process of the air ended with status {status}")
 
     def pids(self) -> dict[str, int]:
         """The processes that serve the network, for an account of what they use."""
-        return self.openvswitch.pids | self.links.pids | {"air": self.air.pid}
+        return self.switching.pids | self.links.pids | {"air": self.air.pid}
 
     def stats(self) -> dict[str, Any]:
         """What links and air say of themselves: frames, losses, load, scheduling."""
         return {"links": self.links.stats(), "air": self.air.stats()}
 
     def dump_flows(self, moment: str) -> None:
-        """Writes every switch's flow table to the run folder's `flows/MOMENT/SWITCH.txt`."""
-        openvswitch.dump_flows([bridge.name for bridge in self.bridges], self.run_dir / "flows" / moment)
+        """Writes the flow table of every switch, or the routes of every router, to `flows/MOMENT/NODE.txt`."""
+        self.switching.dump(self.run_dir / "flows" / moment)
 
     def trace(self, source: str, target: str, family: Family | None = None) -> list[trace.Hop]:
         """The path that a packet would take now, hop by hop; no packet is sent."""
-        return trace.trace(
-            self.plan, self.attachments(), source, target, openvswitch.explain, family or self.plan.family
-        )
+        return self.switching.trace(self.attachments(), source, target, family or self.plan.family)
 
     def _make_hosts(self) -> None:
         plan = self.plan
         for node in plan.nodes:
-            if node.mac is not None:
-                self._add_host(node.name, serving=node.serves_vip or node.serves_resolver)
+            if routed.applies(plan) and node.role in routed.ROLES:
+                self._add_node(node.name, interfaces.SYSCTLS_OF_ROUTERS)
+            elif node.mac is not None:
+                serving = node.serves_vip or node.serves_resolver
+                self._add_node(node.name, interfaces.SYSCTLS_OF_HOSTS, serving)
         self.links = links.make(plan.links_kind, layout.wired(plan, self._pids), plan.seed, self._logs / "links.log")
         with interfaces.netlink(None) as root:
             root.up(plan.management.interface_switches)
@@ -173,11 +178,12 @@ class Network:
                 with interfaces.netlink(self._pids[node.name]) as operations:
                     operations.up(plan.management.interface_operations)
                     operations.address(plan.management.interface_operations, plan.management.ipv4_operations, 30)
+        self.switching.wired(self._pids)
 
     def _make_devices(self) -> None:
         plan = self.plan
         for device in plan.devices:
-            self._add_host(device.name)
+            self._add_node(device.name, interfaces.SYSCTLS_OF_HOSTS)
         devices = [
             AirDevice(d.name, d.mac, open_tap(d.interface, self._pids[d.name], d.mac), d.radio) for d in plan.devices
         ]
@@ -188,21 +194,10 @@ class Network:
         for d in plan.devices:
             interfaces.configure_host(self._pids[d.name], interfaces.HostAddresses(d.interface, d.ipv4, d.ipv6))
 
-    def _make_switches(self) -> None:
-        with interfaces.netlink(None) as root:
-            for bridge in self.bridges:
-                for interface in bridge.ports:
-                    root.up(interface)
-        self.openvswitch.await_ready()
-        openvswitch.create_bridges(self.bridges, self._datapath)
-        openvswitch.check_ports(self.bridges)
-
-    def _add_host(self, name: str, serving: bool = False) -> None:
+    def _add_node(self, name: str, sysctls: dict[str, int], serving: bool = False) -> None:
         pid: int = self.mininet.addHost(name, ip=None).pid
         self._pids[name] = pid
-        interfaces.set_sysctls(pid, interfaces.SYSCTLS_OF_HOSTS)
-        if serving:
-            interfaces.set_sysctls(pid, interfaces.SYSCTLS_OF_SERVING_HOSTS)
+        interfaces.set_sysctls(pid, sysctls, *([interfaces.SYSCTLS_OF_SERVING_HOSTS] if serving else []))
 
     def _link(self, a: str, b: str) -> str:
         if MANAGEMENT in (a, b) or {a, b} == {"root", "ops"}:
@@ -226,3 +221,7 @@ class Network:
     def _unblock(self, name: str, reason: str) -> int:
         self._blocked[name].discard(reason)
         return self.links.carry(name, not self._blocked[name])
+
+
+def _switching(plan: Plan, datapath: Datapath, logs: Path) -> Switching:
+    return Routers(plan, logs) if routed.applies(plan) else OpenFlowSwitches(plan, datapath, logs)

@@ -13,8 +13,9 @@ from typing import Any
 
 from mininet.link import Intf, Link
 from mininet.net import Mininet
-from mininet.node import Host, Node, OVSSwitch
+from mininet.node import Host, Node, OVSSwitch, Switch
 
+from meclab import routers
 from meclab.plan import RADIO_PORT, Plan
 
 _FDS_PER_NODE = 8
@@ -62,6 +63,22 @@ class LabSwitch(OVSSwitch):  # type: ignore[misc]
         self.cleanup()
 
 
+class LabBridge(Switch):  # type: ignore[misc]
+    """An access point of a network of routers: a bridge in the lab's root namespace."""
+
+    def start(self, controllers: Sequence[Any]) -> None:
+        """Nothing: `routers.Routers` makes it."""
+
+    def stop(self, deleteIntfs: bool = False) -> None:
+        self.terminate()
+
+    def terminate(self) -> None:
+        """Kills the shell at once."""
+        if self.shell and self.shell.poll() is None:
+            os.killpg(self.shell.pid, signal.SIGKILL)
+        self.cleanup()
+
+
 class LabLink(Link):  # type: ignore[misc]
     """A link whose interfaces exist already."""
 
@@ -99,8 +116,10 @@ def raise_own_limits(nodes: int) -> None:
 
 def describe(net: LabNet, plan: Plan) -> None:
     """Tells Mininet of switches, interfaces and links that exist, so that its prompt and its API know them."""
+    kind = LabBridge if routers.applies(plan) else LabSwitch
     for switch in plan.switches:
-        net.addSwitch(switch.name, dpid=f"{switch.dpid:x}")
+        if switch.name not in net:  # routers are hosts to Mininet
+            net.addSwitch(switch.name, cls=kind, dpid=f"{switch.dpid:x}")
     addresses = {node.name: (node.mac, node.ipv4) for node in plan.nodes}
     for link in plan.links:
         ends = [_interface(net[end.node], end.interface, end.number, *addresses[end.node]) for end in (link.a, link.b)]

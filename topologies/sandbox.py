@@ -20,7 +20,7 @@ from typing import IO
 from meclab.errors import RunError
 from topologies import namespaces
 
-COVERED = ("/run", "/tmp", "/var/log", "/var/lib/openvswitch", "/etc/openvswitch", "/dev/shm")
+COVERED = ("/run", "/tmp", "/var/tmp", "/var/log", "/var/lib/openvswitch", "/etc/openvswitch", "/dev/shm")
 """Directories that get an empty file system of the lab's own where they exist."""
 PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 """Signals that the first process passes on to the main one."""

@@ -133,6 +133,11 @@ def trace(
     family: Family = "ipv4",
 ) -> list[Hop]:
     """The hops from a device or host to a node, `vip` or an address, until it arrives or is dropped."""
+    return _SwitchedWalk(plan, attachments, explain).run(source, first_packet(plan, source, target, family))
+
+
+def first_packet(plan: Plan, source: str, target: str, family: Family) -> Packet:
+    """The packet as its sender lets it go: to the gateway, in the family of the target where that is an address."""
     sender = _end(plan, source)
     own = sender.ipv4 if family == "ipv4" else sender.ipv6
     assert own is not None and sender.mac is not None, "hosts and devices have addresses"
@@ -140,17 +145,15 @@ def trace(
     if destination.version != own.version:
         own = sender.ipv6 if own.version == 4 else sender.ipv4
         assert own is not None
-    packet = Packet(sender.mac, GATEWAY_MAC, own, destination)
-    return _Walk(plan, attachments, explain).run(source, packet)
+    return Packet(sender.mac, GATEWAY_MAC, own, destination)
 
 
-class _Walk:
-    """One packet's way through the network."""
+class Walk:
+    """One packet's way through the network; what a switch does with it is the subclass's."""
 
-    def __init__(self, plan: Plan, attachments: Mapping[str, str | None], explain: Explain) -> None:
+    def __init__(self, plan: Plan, attachments: Mapping[str, str | None]) -> None:
         self._plan = plan
         self._attachments = attachments
-        self._explain = explain
         self._switches = {node.name for node in plan.switches}
         self._radios = {ap.name: ap.interface for ap in plan.access_points}
         self._peers: dict[tuple[str, int], tuple[Port, Port]] = {}
@@ -166,7 +169,7 @@ class _Walk:
                 hops.append(Hop(here.node, here.number, (), None, None, f"dropped: a loop of over {_MOST_HOPS} hops"))
                 break
             if here.node in self._switches:
-                hop, here, packet = self._switch(here, packet)
+                hop, here, packet = self.switch(here, packet)
             else:
                 hop, here = self._arrival(here.node, packet), None
             hops.append(hop)
@@ -183,25 +186,11 @@ class _Walk:
         mine, there = self._peers[source, 0]
         return [Hop(source, None, (), None, mine.interface, f"sent to {there.node}")], there
 
-    def _switch(self, here: Port, packet: Packet) -> tuple[Hop, Port | None, Packet]:
-        text = self._explain(here.node, packet.flow(here.number))
-        rules, outputs = parse(text, packet, here.number)
-        ports = [output for output in outputs if output.port is not None]
-        if not ports:
-            outcome = "to the controller" if outputs else f"dropped: {self._reason(rules)}"
-            return Hop(here.node, here.number, rules, None, None, outcome), None, packet
-        left = ports[0]
-        packet = replace(packet, source_mac=left.source_mac, destination_mac=left.destination_mac)
-        interface, there, outcome = self._beyond(here.node, left.port or 0, packet)
-        also = " (copied to the controller)" if len(ports) < len(outputs) else ""
-        return Hop(here.node, here.number, rules, left.port, interface, outcome + also), there, packet
+    def switch(self, here: Port, packet: Packet) -> tuple[Hop, Port | None, Packet]:
+        """What happens at a switch that the packet came to, where it comes to next (none: it ends), and as what."""
+        raise NotImplementedError
 
-    def _reason(self, rules: tuple[Rule, ...]) -> str:
-        if rules and rules[-1].match == "No match":
-            return f"no rule in table {rules[-1].table}"
-        return "the rule says so" if rules else "the switch says nothing"
-
-    def _beyond(self, switch: str, number: int, packet: Packet) -> tuple[str, Port | None, str]:
+    def beyond(self, switch: str, number: int, packet: Packet) -> tuple[str, Port | None, str]:
         """Interface that a port is, where it leads (none: the packet ends), and in words."""
         if number == RADIO_PORT and switch in self._radios:
             for device in self._plan.devices:
@@ -225,6 +214,32 @@ class _Walk:
         else:
             outcome = "delivered"
         return Hop(name, None, (), None, None, outcome)
+
+
+class _SwitchedWalk(Walk):
+    """Through switches that say what they would do."""
+
+    def __init__(self, plan: Plan, attachments: Mapping[str, str | None], explain: Explain) -> None:
+        super().__init__(plan, attachments)
+        self._explain = explain
+
+    def switch(self, here: Port, packet: Packet) -> tuple[Hop, Port | None, Packet]:
+        text = self._explain(here.node, packet.flow(here.number))
+        rules, outputs = parse(text, packet, here.number)
+        ports = [output for output in outputs if output.port is not None]
+        if not ports:
+            outcome = "to the controller" if outputs else f"dropped: {self._reason(rules)}"
+            return Hop(here.node, here.number, rules, None, None, outcome), None, packet
+        left = ports[0]
+        packet = replace(packet, source_mac=left.source_mac, destination_mac=left.destination_mac)
+        interface, there, outcome = self.beyond(here.node, left.port or 0, packet)
+        also = " (copied to the controller)" if len(ports) < len(outputs) else ""
+        return Hop(here.node, here.number, rules, left.port, interface, outcome + also), there, packet
+
+    def _reason(self, rules: tuple[Rule, ...]) -> str:
+        if rules and rules[-1].match == "No match":
+            return f"no rule in table {rules[-1].table}"
+        return "the rule says so" if rules else "the switch says nothing"
 
 
 def _end(plan: Plan, name: str) -> PlannedNode | PlannedDevice:

@@ -54,7 +54,17 @@ VOLATILE = {
     "cad_pid",
     "sched_domain",
 }
-FOLDERS = ("/tmp", "/run", "/var/log", "/var/lib/openvswitch", "/etc/openvswitch", "/dev/shm", "/sys/fs/bpf", "/mnt")
+FOLDERS = (
+    "/tmp",
+    "/run",
+    "/var/tmp",
+    "/var/log",
+    "/var/lib/openvswitch",
+    "/etc/openvswitch",
+    "/dev/shm",
+    "/sys/fs/bpf",
+    "/mnt",
+)
 
 
 def snapshot() -> dict[str, list[str]]:
