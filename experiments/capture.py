@@ -1,7 +1,8 @@
 """Captures of a run: one `dumpcap` for each file of the plan, from before the first frame.
 
 A file's interfaces are all in one namespace. Frames are cut to `SNAP_BYTES`, which holds every header, a probe, and
-the head of an HTTP message; the operations host's are kept whole, for its streams are read to the last byte.
+the head of an HTTP message; the operations host's are kept whole, for its streams are read to the last byte, and so are
+all that sessions over TLS pass, which cannot be decrypted in part.
 """
 
 import re
@@ -88,7 +89,11 @@ class Captures:
 
     def _started(self, node: str, file: str, interfaces: Sequence[str]) -> _Dumpcap:
         ring_mib = max(1, min(RING_MIB, RINGS_MIB // len(self._plan.captures)))
-        snap_bytes = 0 if node in {host.name for host in self._plan.by_role("ops")} else SNAP_BYTES
+        whole = {host.name for host in self._plan.by_role("ops")}
+        if self._plan.http.tls:
+            whole |= {device.name for device in self._plan.devices}
+            whole |= {host.name for host in self._plan.by_role("mec", "cloud", "front")}
+        snap_bytes = 0 if node in whole else SNAP_BYTES
         argv = _argv(interfaces, self._folder / f"{file}.pcapng", ring_mib, snap_bytes)
         if node != ROOT:
             argv = [*_inside(self._node_pid(node)), *argv]

@@ -5,6 +5,7 @@ and mergecap write is read: one section, little-endian, enhanced packet blocks (
 """
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from meclab.errors import PeerError
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
-_SECTION, _INTERFACE, _STATISTICS, _PACKET = 0x0A0D0D0A, 1, 5, 6
+_SECTION, _INTERFACE, _STATISTICS, _PACKET, _SECRETS = 0x0A0D0D0A, 1, 5, 6, 10
+_TLS_KEY_LOG = 0x544C534B
 _MAGIC = 0x1A2B3C4D
 _IF_NAME, _IF_RESOLUTION, _STATISTICS_DROPPED = 2, 9, 5
 _NANO, _MICRO = 9, 6
@@ -86,6 +88,52 @@ def read(path: Path) -> Capture:
         length=fields[:, 4],
         dropped=blocks.dropped,
     )
+
+
+def written(frames: Iterable[tuple[int, int, bytes]], key_log: bytes = b"") -> bytes:
+    """A file of one Ethernet interface with these frames, each (time in ns, length on the wire, what was captured),
+    and TLS keys to read them with."""
+    section = _block(_SECTION, struct.pack("<IHHq", _MAGIC, 1, 0, -1))
+    options = struct.pack("<HHB3xHH", _IF_RESOLUTION, 1, _NANO, 0, 0)
+    blocks = [section, *([_secrets(key_log)] if key_log else [])]
+    blocks.append(_block(_INTERFACE, struct.pack("<HHI", 1, 0, 0) + options))
+    for time_ns, length, frame in frames:
+        head = struct.pack("<IIIII", 0, time_ns >> 32, time_ns & 0xFFFFFFFF, len(frame), length)
+        blocks.append(_block(_PACKET, head + frame + bytes(-len(frame) % 4)))
+    return b"".join(blocks)
+
+
+def add_secrets(path: Path, key_log: bytes) -> bool:
+    """Puts TLS keys into a capture, before its packets, so that Wireshark reads it without being told; whether it had
+    none yet. Raises `PeerError` for other formats and `OSError`.
+
+    Unlike `editcap --inject-secrets` it keeps what the file says of frames lost.
+    """
+    content = path.read_bytes()
+    offset = 0
+    while offset + 12 <= len(content):
+        kind, length = struct.unpack_from("<II", content, offset)
+        if kind == _SECRETS:
+            return False
+        if kind == _PACKET or length < 12:
+            break
+        offset += length
+    _walk(content[:offset], path)
+    scratch = path.with_suffix(".part")
+    scratch.write_bytes(content[:offset] + _secrets(key_log) + content[offset:])
+    scratch.replace(path)
+    return True
+
+
+def _secrets(key_log: bytes) -> bytes:
+    """A decryption secrets block (draft-ietf-opsawg-pcapng section 4.7)."""
+    padded = key_log + bytes(-len(key_log) % 4)
+    return _block(_SECRETS, struct.pack("<II", _TLS_KEY_LOG, len(key_log)) + padded)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length
 
 
 def _little_endian(data: Bytes, offsets: Integers, words: int) -> Integers:

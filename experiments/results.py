@@ -34,6 +34,7 @@ class HandoverResult(Result):
     served_by: str | None
     radio_gap_ms: float | None
     decide_ms: float | None
+    learn_ms: float | None = None
     gap_ms: float | None
     steer_ms: float | None
     interruption_ms: float | None
@@ -84,6 +85,8 @@ class RunResult(Result):
     handovers: tuple[HandoverResult, ...]
     signalling_per_min: SignallingRate
     fidelity: Fidelity
+    notes: tuple[str, ...] = ()
+    """What is worth knowing of the outcome and no reason against it, in words."""
     startup_s: float | None
     """From the command to the first probe."""
     run_dir: str

@@ -1,17 +1,17 @@
 """From a run's markers to the changes of its devices: what happened to which device, when, and until when it counts.
 
 A change is a move to another access point or, without a move, a decision that gives the device another host.
-A device's first attach is neither.
+A device's first attach is neither. The decision about a move may come before it (`Policy.prepare`).
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from meclab.packets import Marker
 
-_CAUSES = {"load": "load", "failure": "fail", "restore": "restore"}
+_CAUSES = {"load": "load", "failure": "fail", "restore": "restore", "pin": "pin", "policy": "policy"}
 """Trigger of a decision to the event of the marker that caused it."""
 _NEVER = 1 << 63
 
@@ -22,7 +22,7 @@ class Change:
 
     device: str
     trigger: str
-    """Of the decision; `attach` for every move."""
+    """Of the decision; `attach` for every move, prepared ones included."""
     t0_ns: int
     """The attach, or the event that caused the decision where there is no move."""
     end_ns: int
@@ -91,9 +91,30 @@ def _moves(device: str, history: _History) -> list[Change]:
             detach_ns=left.at_ns if left else None,
             from_host=_host_at(history, attach.at_ns),
         )
-        decision = _first(history.decisions, attach.at_ns, after, trigger="attach")
+        decision = _decision_of(history, before, attach, after)
         found.append(_with_decision(change, decision) if decision else change)
     return found
+
+
+def _decision_of(history: _History, before_ns: int, attach: Marker, after_ns: int) -> Marker | None:
+    """The decision about a move: the one at its attach or, where that only kept it, the one that prepared it."""
+    decision = _first(history.decisions, attach.at_ns, after_ns, trigger="attach")
+    prepared = _prepared(history, before_ns, attach)
+    if decision is None or prepared is None:
+        return decision or prepared
+    return prepared if prepared.fields["host"] == decision.fields["host"] else decision
+
+
+def _prepared(history: _History, before_ns: int, attach: Marker) -> Marker | None:
+    """The last decision that prepared an attach, since the one before; for this access point, where it names one."""
+    found = [
+        decision
+        for decision in history.decisions
+        if decision.fields["trigger"] == "prepare"
+        and before_ns <= decision.at_ns < attach.at_ns
+        and decision.fields.get("ap") in (None, attach.fields["ap"])
+    ]
+    return found[-1] if found else None
 
 
 def _neighbours(attaches: Sequence[Marker]) -> Iterator[tuple[int, Marker, int]]:
@@ -116,22 +137,34 @@ def _decided(device: str, history: _History, markers: Sequence[Marker]) -> list[
     times = [attach.at_ns for attach in history.attaches]
     for decision in history.decisions:
         trigger, from_host = decision.fields["trigger"], decision.fields.get("from_host")
-        if trigger == "attach" or decision.fields["host"] == from_host:
-            continue
         position = bisect_right(times, decision.at_ns)
+        if decision.fields["host"] == from_host or _is_of_move(decision, history, times[:position]):
+            continue
         ap = history.attaches[position - 1].fields["ap"] if position else None
         t0_ns = _cause_ns(decision, markers)
         found.append(_with_decision(Change(device, trigger, t0_ns, 0, ap, ap), decision))
     return found
 
 
+def _is_of_move(decision: Marker, history: _History, attached_ns: Sequence[int]) -> bool:
+    """Whether a decision is about a move: preparing it, or the first at an attach. Later ones that an attach is the
+    cause of come when a dwell time is over."""
+    if decision.fields["trigger"] != "attach":
+        return bool(decision.fields["trigger"] == "prepare")
+    since_ns = attached_ns[-1] if attached_ns else 0
+    return _first(history.decisions, since_ns, _NEVER, trigger="attach") is decision
+
+
 def _cause_ns(decision: Marker, markers: Sequence[Marker]) -> int:
     """When the event happened that made the orchestrator decide; the decision itself where there is none."""
     event = _CAUSES.get(decision.fields["trigger"])
     before = [marker for marker in markers if marker.event == event and marker.at_ns <= decision.at_ns]
-    of_host = [marker for marker in before if marker.fields.get("host") == decision.fields.get("from_host")]
-    causes = of_host if event == "fail" and of_host else before
-    return causes[-1].at_ns if causes else decision.at_ns
+    if event == "fail":
+        of_host = [marker for marker in before if marker.fields.get("host") == decision.fields.get("from_host")]
+        before = of_host or before
+    elif event == "pin":
+        before = [marker for marker in before if marker.fields.get("device") == decision.fields["device"]]
+    return before[-1].at_ns if before else decision.at_ns
 
 
 def _with_decision(change: Change, decision: Marker) -> Change:
@@ -144,9 +177,11 @@ def _with_decision(change: Change, decision: Marker) -> Change:
 
 
 def _host_at(history: _History, at_ns: int) -> str | None:
-    """The host decided last before an instant."""
-    position = bisect_left([decision.at_ns for decision in history.decisions], at_ns)
-    return history.decisions[position - 1].fields["host"] if position else None
+    """The host decided last before an instant, moves under preparation left out."""
+    before = [d for d in history.decisions if d.at_ns < at_ns]
+    while before and before[-1].fields["trigger"] == "prepare":
+        before.pop()
+    return before[-1].fields["host"] if before else None
 
 
 def _bounded(own: Sequence[Change], history: _History, counted_until_ns: int) -> list[Change]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from meclab.changes import Change
-from meclab.observations import BROKEN, ConnectionSeen, MessageSeen, ProbeSeen, RequestSeen
+from meclab.observations import BROKEN, ConnectionSeen, LessonSeen, MessageSeen, ProbeSeen, RequestSeen
 
 MARGIN_NS = 1_000_000_000
 
@@ -25,10 +25,12 @@ class Track:
         probes: Iterable[ProbeSeen] = (),
         requests: Iterable[RequestSeen] = (),
         connections: Iterable[ConnectionSeen] = (),
+        lessons: Iterable[LessonSeen] = (),
     ) -> None:
         self.probes = sorted(probes, key=lambda probe: probe.sent_ns)
         self.requests = sorted(requests, key=lambda request: request.sent_ns)
         self.connections = tuple(connections)
+        self.lessons = sorted(lessons, key=lambda lesson: lesson.at_ns)
         replies = sorted((p.replied_ns, p.host) for p in self.probes if p.replied_ns is not None)
         self.replied_ns = [at_ns for at_ns, _ in replies]
         self.replied_by = [host for _, host in replies]
@@ -47,7 +49,10 @@ class Outcome:
     radio_gap_ms: float | None
     """Detach to attach; 0 where the new access point came first; none without a detach."""
     decide_ms: float | None
-    """`t0` to the decision."""
+    """`t0` to the decision; negative where the move was prepared."""
+    learn_ms: float | None
+    """`t0` to the arrival at the device of the first message of the window that names the decided host to it; of a
+    decision before `t0` that message counts from the decision on, and this may be negative. None where nothing came."""
     gap_ms: float | None
     """Last probe reply before the detach to the first after it; of a reply that still came in between, the longer
     side. Where the device never was without an access point:
@@ -72,7 +77,7 @@ class Outcome:
     """Session connections that the client closed by its own choice in the window."""
     stale_requests: int
     """Session requests that arrived at another host than the decided one, between the decision and the window's
-    end."""
+    end; before `t0` none is stale."""
     served_by: str | None
     """Host that answered the last answered probe of the window."""
     signalling_msgs: int
@@ -83,6 +88,11 @@ class Outcome:
     in_flight: int
     """Unanswered probes that were on their way when the device's next change began: sent after the last answered
     one and less than twice its RTT before the end. They are that change's doing and are not `lost`."""
+    learned_by: str | None
+    """What that first message was: `dns`, `redirect`, `notification`, `context`."""
+    cache_age_ms: float | None
+    """Age at `t0` of the last answer to the application's name that the device took before, counted from the
+    authoritative server; none where it took none."""
 
 
 def outcome(change: Change, track: Track, messages: Sequence[MessageSeen]) -> Outcome:
@@ -92,10 +102,12 @@ def outcome(change: Change, track: Track, messages: Sequence[MessageSeen]) -> Ou
     server = served_by(sent)
     in_flight = _in_flight(change, sent)
     until_ns = change.end_ns if steered_ns is None else steered_ns
+    learned = learned_at(change, track)
     own = own_messages(messages, change.device, change.t0_ns, until_ns)
     return Outcome(
         radio_gap_ms=None if change.detach_ns is None else _ms(max(0, change.t0_ns - change.detach_ns)),
         decide_ms=None if change.decision_ns is None else _ms(change.decision_ns - change.t0_ns),
+        learn_ms=None if learned is None else _ms(learned.at_ns - change.t0_ns),
         gap_ms=_optional_ms(gap_ns(change, track, steered_ns)),
         steer_ms=None if steered_ns is None else _ms(steered_ns - change.t0_ns),
         interruption_ms=_optional_ms(interruption_ns(change, track)),
@@ -111,7 +123,26 @@ def outcome(change: Change, track: Track, messages: Sequence[MessageSeen]) -> Ou
         signalling_bytes=sum(message.size_bytes for message in own),
         probes=len(sent),
         in_flight=in_flight,
+        learned_by=None if learned is None else learned.by,
+        cache_age_ms=_optional_ms(cache_age_ns(change, track)),
     )
+
+
+def learned_at(change: Change, track: Track) -> LessonSeen | None:
+    """The first message that named the decided host to the device, from `t0` or an earlier decision on."""
+    if change.to_host is None:
+        return None
+    begin_ns = min(change.t0_ns, change.decision_ns or change.t0_ns)
+    named = (lesson for lesson in track.lessons if lesson.host == change.to_host)
+    return next((lesson for lesson in named if begin_ns <= lesson.at_ns < change.end_ns), None)
+
+
+def cache_age_ns(change: Change, track: Track) -> int | None:
+    """How old the device's last answer to the application's name was at `t0`."""
+    handed = [lesson.handed_ns for lesson in track.lessons if lesson.handed_ns is not None]
+    taken = [lesson.at_ns for lesson in track.lessons if lesson.handed_ns is not None]
+    before = bisect_left(taken, change.t0_ns)
+    return change.t0_ns - handed[before - 1] if before else None
 
 
 def steer_ns(change: Change, track: Track) -> int | None:
@@ -168,8 +199,9 @@ def is_stale(change: Change, request: RequestSeen) -> bool:
     """Whether a request arrived at another host than the decided one after the decision."""
     if change.decision_ns is None:
         return False
+    begin_ns = max(change.decision_ns, change.t0_ns)
     return any(
-        delivery.host != change.to_host and change.decision_ns <= delivery.at_ns < change.end_ns
+        delivery.host != change.to_host and begin_ns <= delivery.at_ns < change.end_ns
         for delivery in request.deliveries
     )
 

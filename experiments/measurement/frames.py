@@ -1,6 +1,8 @@
 """The headers of a capture's frames as arrays: Ethernet, IPv4 or IPv6, UDP or TCP."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +69,17 @@ def available(capture: Capture, frames: Frames, index: int) -> bytes:
     begin = int(frames.payload[index])
     captured_end = int(capture.start[index] + capture.captured[index])
     return capture.data[begin : min(begin + int(frames.payload_bytes[index]), captured_end)].tobytes()
+
+
+def ends(frame: bytes, family: int) -> tuple[str, str]:
+    """Source and destination address of a frame with IPv4 or IPv6."""
+    source, width = (26, 4) if family == 4 else (22, 16)
+    return _address(frame[source : source + width]), _address(frame[source + width : source + 2 * width])
+
+
+@lru_cache
+def _address(packed: bytes) -> str:
+    return str(ip_address(packed))
 
 
 def _byte(data: Bytes, offsets: Integers) -> Integers:

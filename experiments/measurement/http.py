@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)")
+_START = re.compile(rb"(?:[A-Z]+ /[^\s\0]* HTTP/1\.1\r\n|HTTP/1\.1 \d{3} )")
+_NOT_CAPTURED = b"\0"
 
 
 @dataclass(frozen=True)
@@ -17,18 +19,29 @@ class Message:
     end: int
     start_line: str
     body: bytes
+    """Zeros where it was not captured."""
+
+    @property
+    def target(self) -> str:
+        """`POST /v1/x` of a request, `200` of a response."""
+        words = self.start_line.split(" ")
+        return words[1] if self.start_line.startswith("HTTP/") and len(words) > 1 else " ".join(words[:2])
 
 
 def messages(stream: bytes) -> Iterator[Message]:
-    """The whole messages of one direction."""
+    """The whole messages of one direction; one whose head was not captured whole ends where the next begins."""
     offset = 0
     while (head_end := stream.find(_END_OF_HEAD, offset)) >= 0:
         head = stream[offset:head_end]
+        start_line = head.split(b"\r\n", 1)[0].decode("ascii", errors="replace")
         body_at = head_end + len(_END_OF_HEAD)
-        length = _LENGTH.search(head)
-        end = body_at + (int(length.group(1)) if length else 0)
+        if _NOT_CAPTURED in head:
+            following = _START.search(stream, stream.index(_NOT_CAPTURED, offset))
+            body_at = end = following.start() if following else len(stream)
+        else:
+            length = _LENGTH.search(head)
+            end = body_at + (int(length.group(1)) if length else 0)
         if end > len(stream):
             return
-        start_line = head.split(b"\r\n", 1)[0].decode("ascii", errors="replace")
         yield Message(offset, end, start_line, stream[body_at:end])
         offset = end

@@ -5,6 +5,7 @@ from functools import cache
 from itertools import pairwise, product
 
 from experiments.measurement.topography import Crossing, Step, Steps, steps
+from meclab.methods import BY_ADDRESS
 from meclab.model import Family
 from meclab.packets import Marker
 from meclab.plan import Breakout, Plan, PlannedDevice, PlannedLink, Port
@@ -39,11 +40,14 @@ def crossings(plan: Plan, markers: Sequence[Marker]) -> tuple[Crossing, ...]:
     MODEL: packets under way at an attach, and those that take the anchor until a rule is in place, are compared
     with the path of the new access point.
     """
-    vip = plan.method.name == "vip"
+    vip = plan.method.name in BY_ADDRESS
+    routed = plan.method.name == "bgp-anycast"
     configured = {link.name: steps(link.shape, markers, link) for link in plan.links}
 
     @cache
     def way(ap: str, host: str, upward: bool) -> tuple[PlannedLink, ...]:
+        if routed:
+            return _links(plan, ap, host)
         return up(plan, ap, host, plan.family, vip) if upward else down(plan, host, ap, plan.family, vip)
 
     def history(attaches: Sequence[Attach], host: str, upward: bool) -> list[tuple[int, list[Steps]]]:

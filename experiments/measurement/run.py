@@ -1,6 +1,6 @@
 """A run's folder to its tables and its public result: the one way in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -8,33 +8,33 @@ from typing import TypeVar
 
 from experiments import fidelity, pcapng, processor
 from experiments.measurement import (
+    application,
     events,
     frames,
+    lessons,
     links,
     merging,
     paths,
     probes,
-    sessions,
     signalling,
-    streams,
     topography,
 )
 from experiments.measurement.events import MarkerSeen
 from experiments.measurement.frames import Frames
 from experiments.measurement.tables import METRICS, Tables
+from experiments.measurement.traffic import Traffic
 from experiments.pcapng import Capture
 from experiments.results import HandoverResult, RunResult, SignallingRate, Status, read_manifest
 from meclab import metrics
 from meclab.changes import Change, changes
 from meclab.errors import LabError, PeerError
 from meclab.metrics import MARGIN_NS, Outcome, Track
-from meclab.observations import ConnectionSeen, MessageSeen, ProbeSeen, RequestSeen
-from meclab.packets import APP_PORT
+from meclab.observations import ConnectionSeen, LessonSeen, MessageSeen, ProbeSeen, RequestSeen
 from meclab.plan import Plan
 
 _NAMED = 5
 """At most so many captures are named in a reason."""
-Row = TypeVar("Row", ProbeSeen, RequestSeen, ConnectionSeen)
+Row = TypeVar("Row", ProbeSeen, RequestSeen, ConnectionSeen, LessonSeen)
 
 
 @dataclass
@@ -59,6 +59,7 @@ class _Observed:
     requests: list[RequestSeen]
     connections: list[ConnectionSeen]
     messages: list[MessageSeen]
+    lessons: list[LessonSeen]
 
 
 def measure(run_dir: Path) -> RunResult:
@@ -72,7 +73,8 @@ def measure(run_dir: Path) -> RunResult:
     captured = _read(plan, run_dir / "captures")
     counts = manifest.captures if manifest else ()
     captured.problems += [f"the capture {count.file}: {count.problem}" for count in counts if count.problem]
-    observed = _observe(plan, captured)
+    key_log = _key_log(plan, run_dir / "logs")
+    observed = _observe(plan, captured, key_log)
     tables = Tables(run_dir / "tables")
     begin_ns, end_ns, ended = _bounds(plan, observed)
     found = changes([row.marker for row in observed.seen], end_ns)
@@ -83,8 +85,9 @@ def measure(run_dir: Path) -> RunResult:
     tables.requests(observed.requests)
     tables.connections(observed.connections)
     tables.signalling(observed.messages)
+    tables.lessons(observed.lessons)
     tables.handovers(outcomes)
-    _merge(run_dir, captured)
+    _merge(run_dir, captured, key_log)
     evidence = _evidence(plan, run_dir, captured, observed, tables, (begin_ns, end_ns))
     return _result(
         plan,
@@ -119,38 +122,25 @@ def _read(plan: Plan, folder: Path) -> _Captured:
     return captured
 
 
-def _observe(plan: Plan, captured: _Captured) -> _Observed:
+def _observe(plan: Plan, captured: _Captured, key_log: bytes) -> _Observed:
     seen = [row for capture, decoded in captured.files.values() for row in events.markers(capture, decoded)]
     sightings = probes.sightings(list(captured.files.values()))
-    requests, connections = _sessions(plan, captured)
+    found = application.read(plan, captured.files, key_log)
+    captured.problems += found.problems
+    traffic = Traffic(plan, captured.files)
     messages = [
-        message
-        for node in plan.by_role("ops")
-        if node.name in captured.files
-        for message in signalling.signalling(plan, *captured.files[node.name])
+        *signalling.signalling(plan, traffic),
+        *(found.redirects if plan.method.name == "http-redirect" else ()),
     ]
     return _Observed(
         sorted(seen, key=lambda row: row.marker.at_ns),
         sightings,
         probes.probes(sightings, plan),
-        requests,
-        connections,
-        messages,
+        found.requests,
+        found.connections,
+        sorted(messages, key=lambda message: message.at_ns),
+        lessons.lessons(plan, traffic, found.requests),
     )
-
-
-def _sessions(plan: Plan, captured: _Captured) -> tuple[list[RequestSeen], list[ConnectionSeen]]:
-    def of(name: str) -> list[streams.Segment]:
-        return streams.segments(*captured.files[name], APP_PORT) if name in captured.files else []
-
-    arrived = sessions.deliveries(((host.name, of(host.name)) for host in plan.by_role("mec", "cloud")), APP_PORT)
-    requests: list[RequestSeen] = []
-    connections: list[ConnectionSeen] = []
-    for device in plan.devices:
-        own_requests, own_connections = sessions.session(device.name, of(device.name), APP_PORT, arrived)
-        requests += own_requests
-        connections += own_connections
-    return requests, connections
 
 
 def _bounds(plan: Plan, observed: _Observed) -> tuple[int, int, bool]:
@@ -164,8 +154,10 @@ def _bounds(plan: Plan, observed: _Observed) -> tuple[int, int, bool]:
 
 def _tracks(plan: Plan, observed: _Observed) -> Mapping[str, Track]:
     probes_of, requests_of = _by_device(plan, observed.probes), _by_device(plan, observed.requests)
-    connections_of = _by_device(plan, observed.connections)
-    return {d.name: Track(probes_of[d.name], requests_of[d.name], connections_of[d.name]) for d in plan.devices}
+    connections_of, lessons_of = _by_device(plan, observed.connections), _by_device(plan, observed.lessons)
+    return {
+        name: Track(probes_of[name], requests_of[name], connections_of[name], lessons_of[name]) for name in probes_of
+    }
 
 
 def _by_device(plan: Plan, rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -189,8 +181,20 @@ def _signalling_rate(
     )
 
 
-def _merge(run_dir: Path, captured: _Captured) -> None:
+def _key_log(plan: Plan, logs: Path) -> bytes:
+    """The TLS keys of every device (NSS key log format)."""
+    if not plan.http.tls:
+        return b""
+    paths = [logs / f"{device.name}-tls-keys.log" for device in plan.devices]
+    return b"".join(path.read_bytes() for path in paths if path.exists())
+
+
+def _merge(run_dir: Path, captured: _Captured, key_log: bytes) -> None:
+    """One file out of all; with the keys of their sessions, so that Wireshark reads them."""
     try:
+        if key_log:
+            for name in captured.files:
+                pcapng.add_secrets(run_dir / "captures" / f"{name}.pcapng", key_log)
         merging.merge(run_dir)
     except (LabError, OSError) as error:
         captured.problems.append(f"there is no merged capture: {error}")
@@ -248,9 +252,24 @@ def _result(
         handovers=tuple(_handover(change, outcome) for change, outcome in outcomes),
         signalling_per_min=rate,
         fidelity=fidelity.verdict(evidence),
+        notes=tuple(_notes(plan, [change for change, _ in outcomes], [outcome.served_by for _, outcome in outcomes])),
         startup_s=_startup_s(run_dir, observed.probes),
         run_dir=str(run_dir),
     )
+
+
+def _notes(plan: Plan, found: Sequence[Change], served_by: Sequence[str | None]) -> Iterator[str]:
+    """Routing carries no decision: it says so where it chose another host."""
+    if plan.method.name != "bgp-anycast":
+        return
+    apart = [
+        f"{change.device} at {change.to_ap} is served by {host}, decided was {change.to_host}"
+        for change, host in zip(found, served_by, strict=True)
+        if host is not None and change.to_host is not None and host != change.to_host
+    ]
+    if apart:
+        cases = "; ".join(dict.fromkeys(apart))
+        yield f"routing and the orchestrator disagree in {len(apart)} of {len(found)} changes: {cases}"
 
 
 def _handover(change: Change, outcome: Outcome) -> HandoverResult:

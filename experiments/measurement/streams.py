@@ -1,18 +1,18 @@
 """TCP as captured: segments of a port, and byte streams put together again."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from ipaddress import ip_address
 
 import numpy as np
 
 from experiments.measurement import frames
 from experiments.measurement.frames import SYN, TCP, Frames
-from experiments.pcapng import Capture
+from experiments.pcapng import Capture, Integers
 
 _SEQUENCES = 1 << 32
+Direction = tuple[str, int, str, int]
+"""Source address and port, destination address and port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +33,37 @@ class Segment:
     """As far as captured."""
 
     @property
-    def direction(self) -> tuple[str, int, str, int]:
+    def direction(self) -> Direction:
         return self.source, self.source_port, self.destination, self.destination_port
 
 
 def segments(capture: Capture, decoded: Frames, port: int) -> list[Segment]:
     """The segments from or to a port, in order of time."""
-    index = frames.matching(decoded, TCP, port)
-    index = index[np.argsort(capture.time_ns[index], kind="stable")]
-    return [_segment(capture, decoded, int(i)) for i in index]
+    return [_segment(capture, decoded, int(i)) for i in index(capture, decoded, port)]
+
+
+def index(capture: Capture, decoded: Frames, port: int) -> Integers:
+    """Where these segments are in the capture."""
+    found = frames.matching(decoded, TCP, port)
+    return np.asarray(found[np.argsort(capture.time_ns[found], kind="stable")])
 
 
 def _segment(capture: Capture, decoded: Frames, index: int) -> Segment:
     frame = capture.frame(index)
-    source, destination, transport = (26, 30, 14 + (frame[14] & 15) * 4) if decoded.family[index] == 4 else (22, 38, 54)
-    width = 4 if decoded.family[index] == 4 else 16
+    source, destination = frames.ends(frame, int(decoded.family[index]))
+    transport = 14 + (frame[14] & 15) * 4 if decoded.family[index] == 4 else 54
     return Segment(
         time_ns=int(capture.time_ns[index]),
         interface=capture.interfaces[capture.interface[index]],
-        source=_address(frame[source : source + width]),
+        source=source,
         source_port=int(decoded.source_port[index]),
-        destination=_address(frame[destination : destination + width]),
+        destination=destination,
         destination_port=int(decoded.destination_port[index]),
         sequence=int.from_bytes(frame[transport + 4 : transport + 8]),
         flags=frame[transport + 13] if len(frame) > transport + 13 else 0,
         size=int(decoded.payload_bytes[index]),
         payload=frames.available(capture, decoded, index),
     )
-
-
-@lru_cache
-def _address(packed: bytes) -> str:
-    return str(ip_address(packed))
 
 
 @dataclass
@@ -118,20 +117,23 @@ class Stream:
 class Conversation:
     """Both directions of a connection, from the side of the port asked for."""
 
+    client: str = ""
+    server: str = ""
+    """Addresses; the server's is the one with the port."""
     to_port: Stream = field(default_factory=Stream)
     from_port: Stream = field(default_factory=Stream)
 
 
-def conversations(found: list[Segment], port: int) -> Iterator[Conversation]:
+def conversations(found: Sequence[Segment], port: int) -> Iterator[Conversation]:
     """The connections to a port in order of their first segment; a port used again after a SYN is a new one."""
-    current: dict[tuple[str, int, str, int], Conversation] = {}
+    current: dict[Direction, Conversation] = {}
     finished: list[Conversation] = []
     for segment in found:
         towards = segment.destination_port == port
         key = segment.direction if towards else (*segment.direction[2:], *segment.direction[:2])
         if key in current and towards and segment.flags & SYN and current[key].to_port.data:
             finished.append(current.pop(key))
-        conversation = current.setdefault(key, Conversation())
+        conversation = current.setdefault(key, Conversation(key[0], key[2]))
         (conversation.to_port if towards else conversation.from_port).add(segment)
     yield from finished
     yield from current.values()

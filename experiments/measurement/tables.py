@@ -11,16 +11,18 @@ from experiments.measurement.events import MarkerSeen
 from experiments.measurement.links import LinkDelay
 from meclab.changes import Change
 from meclab.metrics import Outcome
-from meclab.observations import ConnectionSeen, MessageSeen, ProbeSeen, RequestSeen
+from meclab.observations import ConnectionSeen, LessonSeen, MessageSeen, ProbeSeen, RequestSeen
 
 _EVENT_FIELDS = ("device", "ap", "from_ap", "host", "from_host", "trigger", "reason")
 METRICS = (
-    *("served_by", "radio_gap_ms", "decide_ms", "gap_ms", "steer_ms", "interruption_ms", "rtt_before_ms"),
-    *("detour_rtt_ms", "rtt_after_ms", "lost", "resets", "reconnects", "stale_requests", "signalling_msgs"),
-    "signalling_bytes",
+    *("served_by", "radio_gap_ms", "decide_ms", "learn_ms", "gap_ms", "steer_ms", "interruption_ms"),
+    *("rtt_before_ms", "detour_rtt_ms", "rtt_after_ms", "lost", "resets", "reconnects", "stale_requests"),
+    *("signalling_msgs", "signalling_bytes"),
 )
 """Fields of `Outcome` that are public, in the order of the public JSON."""
 _CHANGE = ("device", "from_ap", "to_ap", "from_host", "to_host")
+_BESIDE = ("probes", "in_flight", "learned_by", "cache_age_ms")
+"""Fields of `Outcome` that only the table has."""
 _INSTANTS = ("trigger", "t0_ns", "detach_ns", "decision_ns", "end_ns")
 
 Rows = Iterable[Sequence[Any]]
@@ -56,13 +58,15 @@ class Tables:
         )
 
     def requests(self, seen: Iterable[RequestSeen]) -> None:
-        columns = ("device", "request", "connection", "sent_ns", "done_ns", "host", "delivered_to", "delivered_ns")
+        columns = ("device", "request", "connection", "server", "sent_ns", "done_ns", "host")
+        more = ("status", "answered_ns", "location", "delivered_to", "delivered_ns")
         self._write(
             "requests",
-            columns,
+            (*columns, *more),
             (
                 (
-                    *(r.device, r.number, r.connection, r.sent_ns, r.done_ns, r.host),
+                    *(r.device, r.number, r.connection, r.server, r.sent_ns, r.done_ns, r.host),
+                    *(r.status, r.answered_ns, r.location),
                     " ".join(delivery.host for delivery in r.deliveries),
                     " ".join(str(delivery.at_ns) for delivery in r.deliveries),
                 )
@@ -72,15 +76,23 @@ class Tables:
 
     def connections(self, seen: Iterable[ConnectionSeen]) -> None:
         columns = ("device", "connection", "local_port", "server", "opened_ns", "established_ns", "closed_ns", "ending")
-        self._write("connections", columns, ([getattr(row, column) for column in columns] for row in seen))
+        self._write(
+            "connections",
+            (*columns, "tls", "handshake_ms"),
+            ((*(getattr(row, column) for column in columns), row.tls, _ms(row.handshake_ns)) for row in seen),
+        )
 
     def signalling(self, seen: Iterable[MessageSeen]) -> None:
-        columns = ("at_ns", "role", "message", "rule_class", "size_bytes", "own", "device")
+        columns = ("at_ns", "role", "sender", "message", "rule_class", "size_bytes", "own", "device")
         self._write(
             "signalling",
             columns,
-            ((m.at_ns, m.role, m.message, m.rule_class, m.size_bytes, int(m.own), m.device) for m in seen),
+            ((m.at_ns, m.role, m.sender, m.message, m.rule_class, m.size_bytes, int(m.own), m.device) for m in seen),
         )
+
+    def lessons(self, seen: Iterable[LessonSeen]) -> None:
+        columns = ("device", "at_ns", "by", "host", "detail", "handed_ns")
+        self._write("lessons", columns, ([getattr(row, column) for column in columns] for row in seen))
 
     def links(self, measured: Iterable[LinkDelay]) -> None:
         columns = ("link", "kind", "from_node", "to_node", "samples", "configured_ms", "delay_p50_ms", "error_p50_ms")
@@ -101,11 +113,11 @@ class Tables:
         rows = [
             [
                 *(getattr(change, column) for column in (*_CHANGE, *_INSTANTS)),
-                *(getattr(outcome, column) for column in (*METRICS, "probes", "in_flight")),
+                *(getattr(outcome, column) for column in (*METRICS, *_BESIDE)),
             ]
             for change, outcome in measured
         ]
-        self._write("handovers", (*_CHANGE, *_INSTANTS, *METRICS, "probes", "in_flight"), rows)
+        self._write("handovers", (*_CHANGE, *_INSTANTS, *METRICS, *_BESIDE), rows)
 
     def senders(self, rows: Iterable[SendLateness]) -> None:
         columns = ("device", "probes", "p50_ms", "p99_ms", "max_ms")

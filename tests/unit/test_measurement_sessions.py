@@ -10,6 +10,7 @@ from synthetic import ACK, FIN, PSH, RST, SYN, Pcapng, http_response, tcp
 from experiments import pcapng
 from experiments.measurement import frames, http, openflow, sessions, signalling, streams
 from experiments.measurement.streams import Segment, Stream
+from experiments.measurement.traffic import Traffic
 from meclab.observations import Delivery
 
 UE, VIP = ("10.45.0.1", 40000), ("10.99.0.1", 8080)
@@ -33,7 +34,8 @@ OPENED = [segment(0, True, SYN, 99), segment(5, False, SYN | ACK, 499), segment(
 
 
 def read(found, arrived=None):
-    return sessions.session("ue1", found, 8080, arrived or {})
+    session = sessions.session("ue1", found, 8080, arrived or {})
+    return session.requests, session.connections
 
 
 def test_requests_and_responses_are_matched_by_their_order():
@@ -191,7 +193,8 @@ class Operations:
     def read(self, tmp_path, method):
         self.file.write(tmp_path / "ops.pcapng")
         capture = pcapng.read(tmp_path / "ops.pcapng")
-        return signalling.signalling(synthetic.a_plan(method), capture, frames.decode(capture))
+        made = synthetic.a_plan(method)
+        return signalling.signalling(made, Traffic(made, {"ops": (capture, frames.decode(capture))}))
 
 
 def test_signalling_is_classified_by_the_plans_table_and_the_messages_class(tmp_path):
