@@ -1,30 +1,41 @@
-"""The device agent: probes and a TCP session from one epoll loop, probes first.
+"""The device agent: probes, a TCP session, and what finds its server, from one epoll loop, probes first.
 
-Probes leave at absolute times and come before everything else in each turn of the loop; replies, the session
-and the logs take the time between. It ends at SIGTERM: stops probing, waits shortly for what is on its way,
-closes the session with a FIN and writes its logs.
+Probes leave at absolute times and come before everything else in each turn of the loop; replies, the session,
+lookups and the logs take the time between. It is ready when its server is known, or after a while without. It ends
+at SIGTERM: stops probing, waits shortly for what is on its way, closes the session with a FIN and writes its logs.
 """
 
 import gc
 import logging
-import select
 import signal
 import socket
 import time
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Callable
+from pathlib import Path
 
-from hosts.prober import Prober
+from hosts.device import methods, resolvconf
+from hosts.device.cache import Address, Flush
+from hosts.device.connection import Connection
+from hosts.device.control import Control
+from hosts.device.loop import Loop
+from hosts.device.prober import Prober
+from hosts.device.records import Discoveries, Log, ProbeRecords, session_lines
+from hosts.device.resolver import Resolver
+from hosts.device.servers import Server
+from hosts.device.session import Session
+from hosts.device.tls import TlsClient
 from hosts.program import Context
-from hosts.records import Log, ProbeRecords, session_lines
-from hosts.session import Session
-from hosts.session_socket import SessionSocket
-from meclab.plan import Plan, PlannedDevice
+from meclab.messages import RediscoveryNotice, ResolverNotice
 
 log = logging.getLogger(__name__)
 _FIRST_AFTER_NS = 2_000_000
 """From ready to the first probe."""
+_KNOWN_WITHIN_S = 2.0
+"""How long it waits for its first server before it is ready without one."""
 _DRAIN_S = 0.2
 """How long the end waits for replies on their way."""
+_GOODBYE_S = 0.3
+"""How long it waits for the deletion of an application context."""
 _SESSION_ROWS = 16
 
 
@@ -32,21 +43,15 @@ def main(context: Context) -> int:
     """Probes until SIGTERM."""
     gc.disable()
     realtime = context.hurry()
-    agent = Agent(context)
+    agent = Agent(context, resolvconf.own(context.node, Path("/proc/self/mountinfo").read_text()))
     signal.signal(signal.SIGTERM, lambda *_: agent.stop())
-    agent.start()
+    agent.discover()
     context.ready()
-    log.info("probing %s, real-time priority: %s", agent.server, realtime)
+    log.info("probing %s, real-time priority: %s", agent.server or "nobody yet", realtime)
+    agent.start()
     agent.run()
     agent.finish()
     return 0
-
-
-def server_of(plan: Plan, device: PlannedDevice) -> IPv4Address | IPv6Address:
-    """Where the device's client sends to, in the plan's family."""
-    server = device.server_ipv4 if plan.family == "ipv4" else device.server_ipv6
-    assert server is not None, "only methods that tell it at the start"
-    return server
 
 
 def in_turn(earliest_ns: int, interval_ns: int, index: int, count: int) -> int:
@@ -59,33 +64,57 @@ def in_turn(earliest_ns: int, interval_ns: int, index: int, count: int) -> int:
 
 
 class Agent:
-    """One device's probes and session."""
+    """One device's probes, session and discovery."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, resolv_conf: Path | None) -> None:
+        """`resolv_conf` is the device's own, if it has one."""
         plan, name = context.plan, context.node
-        self.server = server_of(plan, plan.device(name))
-        logs = context.run_dir / "logs"
+        device, logs = plan.device(name), context.run_dir / "logs"
+        self._plan = plan
+        self._name = name
+        self._resolv_conf = resolv_conf
         self._realtime_offset_ns = time.time_ns() - time.monotonic_ns()
         self._probe_log = Log(logs / f"{name}-probes.csv", "sequence,sent_ns,received_ns,host")
         self._session_log = Log(logs / f"{name}-session.csv", "request,connection,sent_ns,done_ns,host,outcome")
+        self._discovery_log = Log(logs / f"{name}-discovery.csv", "at_ns,what,server,detail")
+        note = Discoveries(self._discovery_log).note
+        self._note = note
         self._records = ProbeRecords(self._probe_log)
-        self._prober = Prober(name, self.server, plan.probes.interval, self._records)
-        earliest_ns = time.monotonic_ns() + _FIRST_AFTER_NS
-        turn = [device.name for device in plan.devices].index(name), len(plan.devices)
-        self._start_ns = in_turn(earliest_ns, plan.probes.interval, *turn)
-        session_start_ns = in_turn(earliest_ns, plan.session.interval, *turn)
-        self._session = Session(plan.session.interval, plan.session.timeout, session_start_ns)
-        self._tcp = SessionSocket(name, self.server, self._session)
+        self._prober = Prober(name, plan.family, plan.probes.interval, self._records)
+        self._loop = Loop(self._prober.send_due)
+        self._session = Session(plan.session.interval, plan.session.timeout, lifetime_ns=plan.session.lifetime)
+        tls = TlsClient(context.run_dir / "tls" / "ca.pem", logs / f"{name}-tls-keys.log") if plan.http.tls else None
+        self._connection = Connection(self._loop, name, self._session, note, self._aim, tls)
+        handed = device.resolver_ipv4 if plan.family == "ipv4" else device.resolver_ipv6
+        self._resolver = Resolver(self._loop, plan.stub, device.stretches_ttl, handed, note)
+        self._discovery = methods.discovery(plan, device, self._loop, self._connection, self._resolver, note)
+        self._connection.discovery = self._discovery
+        self._control = Control(self._loop, name, self._told)
+        self._write_resolv_conf(device.resolver_ipv4, device.resolver_ipv6)
         self._stop_reader, self._stop_writer = socket.socketpair()
-        self._poll = select.epoll()
-        self._watched: socket.socket | None = None
-        self._watched_for = 0
+        self._stopping = False
+        self._loop.watch(self._prober.timer, self._prober.send_due, first=True)
+        self._loop.watch(self._prober.socket, self._prober.receive, first=True)
+        self._loop.watch(self._stop_reader, self._stopped)
+
+    @property
+    def server(self) -> Server | None:
+        """Where the client connects to, as far as it knows."""
+        return self._connection.server
+
+    def discover(self) -> None:
+        """Finds the first server; returns without one after a while, and goes on looking in `run`."""
+        self._discovery.find(time.monotonic_ns())
+        self._turn_until(lambda: self.server is not None or self._stopping, _KNOWN_WITHIN_S)
+        if self.server is not None:
+            self._aim(self.server)
 
     def start(self) -> None:
         """The first probe leaves a moment later."""
-        for source in (self._prober.timer, self._prober.socket, self._tcp.timer, self._stop_reader):
-            self._poll.register(source.fileno(), select.EPOLLIN)
-        self._prober.start(self._start_ns)
+        plan, earliest_ns = self._plan, time.monotonic_ns() + _FIRST_AFTER_NS
+        turn = [device.name for device in plan.devices].index(self._name), len(plan.devices)
+        self._prober.start(in_turn(earliest_ns, plan.probes.interval, *turn))
+        self._connection.begin(in_turn(earliest_ns, plan.session.interval, *turn))
 
     def stop(self) -> None:
         """Ends `run`; may be called from a signal handler."""
@@ -93,51 +122,67 @@ class Agent:
 
     def run(self) -> None:
         """Until `stop`."""
-        stopping = self._stop_reader.fileno()
-        while True:
-            ready = {fd for fd, _ in self._poll.poll()}
-            self._turn(ready)
-            if stopping in ready:
-                self._poll.unregister(stopping)
-                return
+        while not self._stopping:
+            self._turn()
 
     def finish(self) -> None:
         """Takes what is on its way, closes the session, writes the logs."""
         self._prober.timer.stop()
-        deadline = time.monotonic() + _DRAIN_S
-        while (self._records.waiting or self._session.outstanding) and (left := deadline - time.monotonic()) > 0:
-            self._turn({fd for fd, _ in self._poll.poll(left)})
-        self._tcp.finish()
+        self._turn_until(lambda: not (self._records.waiting or self._session.outstanding), _DRAIN_S)
+        self._connection.finish()
+        self._say_goodbye()
+        self._resolver.close()
         self._records.write_all()
         self._write_session(at_least=1)
         self._summarise()
 
-    def _turn(self, ready: set[int]) -> None:
-        """Serves what is ready, probes first."""
-        prober, tcp = self._prober, self._tcp
-        if prober.timer.fileno() in ready:
-            prober.send_due()
-        if prober.socket.fileno() in ready:
-            prober.receive()
-        if self._watched is not None and self._watched.fileno() in ready:
-            tcp.ready()
-            self._watch()
-        if tcp.timer.fileno() in ready:
-            tcp.wake()
-            self._watch()
+    def _turn(self, timeout_s: float | None = None) -> None:
+        self._loop.turn(timeout_s)
         self._records.write_some(time.time_ns())
         self._write_session(_SESSION_ROWS)
 
-    def _watch(self) -> None:
-        """Follows the session's socket, which is another after a reconnect; closing took the old one out of epoll."""
-        wanted = select.EPOLLOUT if self._tcp.connecting else select.EPOLLIN
-        if self._tcp.socket is not self._watched:
-            self._watched = self._tcp.socket
-            if self._watched is not None:
-                self._poll.register(self._watched.fileno(), wanted)
-        elif self._watched is not None and wanted != self._watched_for:
-            self._poll.modify(self._watched.fileno(), wanted)
-        self._watched_for = wanted
+    def _turn_until(self, condition: Callable[[], bool], within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while not condition() and (left := deadline - time.monotonic()) > 0:
+            self._turn(left)
+
+    def _stopped(self) -> None:
+        self._loop.forget(self._stop_reader)
+        self._stopping = True
+
+    def _aim(self, server: Server) -> None:
+        """Probes follow the client."""
+        if server.probed:
+            self._prober.aim(server.address)
+
+    def _say_goodbye(self) -> None:
+        said: list[bool] = []
+        self._discovery.finish(lambda: said.append(True))
+        self._turn_until(lambda: bool(said), _GOODBYE_S)
+
+    def _told(self, notice: ResolverNotice | RediscoveryNotice) -> Callable[[], None]:
+        """Carries out what the network tells the device; what is left to do after the acknowledgement."""
+        if isinstance(notice, ResolverNotice):
+            address: Address = notice.ipv4 if self._plan.family == "ipv4" else notice.ipv6
+            changed = self._resolver.hand(address)
+            which = Flush() if changed and self._plan.stub.flush_on_resolver_change else None
+            self._write_resolv_conf(notice.ipv4, notice.ipv6)
+        else:
+            which = Flush(notice.impact, notice.prefixes, notice.names)
+            self._note("rediscovery", "", str(which))
+        if which is None:
+            return lambda: None
+        self._resolver.flush(which)
+        return lambda: self._discovery.dropped(which, time.monotonic_ns())
+
+    def _write_resolv_conf(self, *resolvers: Address | None) -> None:
+        addresses = [address for address in resolvers if address is not None]
+        if self._resolv_conf is None or not addresses:
+            return
+        try:
+            resolvconf.write(self._resolv_conf, resolvconf.text(addresses, self._plan.stub))
+        except OSError as error:
+            log.warning("%s could not be written: %s", self._resolv_conf, error)
 
     def _write_session(self, at_least: int) -> None:
         if len(self._session.attempts) >= at_least:
@@ -145,14 +190,17 @@ class Agent:
             self._session.attempts.clear()
 
     def _summarise(self) -> None:
-        late = self._prober.lateness
+        late, logs = self._prober.lateness, (self._probe_log, self._session_log, self._discovery_log)
         log.info(
-            "%d probes, late p50 %.2f ms, p99 %.2f ms; unsent %d, strays %d; %d requests; %d log lines lost",
+            "%d probes, late p50 %.2f ms, p99 %.2f ms; unsent %d, without a server %d, strays %d; %d requests; "
+            "%d datagrams that were no notice; %d log lines lost",
             late.count,
             late.quantile_ms(0.5),
             late.quantile_ms(0.99),
             self._prober.unsent,
+            self._prober.unaddressed,
             self._prober.strays,
             self._session.request,
-            self._probe_log.unwritten + self._session_log.unwritten,
+            self._control.garbage,
+            sum(written.unwritten for written in logs),
         )

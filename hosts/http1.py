@@ -1,9 +1,10 @@
-"""HTTP/1.1 seen from a client, without sockets: requests as bytes, bytes to responses (RFC 9112).
+"""HTTP/1.1 without sockets: messages as bytes, and bytes to messages (RFC 9112).
 
 The parser is httptools' (llhttp): a device parses a response every few milliseconds on a shared processor.
 """
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import httptools
 
@@ -20,6 +21,16 @@ class Response:
     keeps_alive: bool = True
 
 
+@dataclass
+class Request:
+    """One complete request."""
+
+    method: str = ""
+    target: str = ""
+    body: bytes = b""
+    keeps_alive: bool = True
+
+
 JSON = "application/json"
 
 
@@ -29,6 +40,12 @@ def request(method: str, target: str, host: str, body: bytes | None = None, cont
     if body is not None:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
+
+
+def response(status: int) -> bytes:
+    """A response without content."""
+    content = [] if status == HTTPStatus.NO_CONTENT else ["Content-Length: 0"]
+    return "\r\n".join([f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *content, "", ""]).encode("ascii")
 
 
 def authority(address: str, port: int) -> str:
@@ -70,3 +87,39 @@ class ResponseReader:
         response.keeps_alive = self._parser.should_keep_alive()
         response.body = b"".join(self._body)
         self._complete.append(response)
+
+
+class RequestReader:
+    """Reads the requests of one connection."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._current = Request()
+        self._body: list[bytes] = []
+        self._complete: list[Request] = []
+
+    def feed(self, data: bytes) -> list[Request]:
+        """The requests that these bytes complete. Raises `PeerError` for what is not HTTP."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise PeerError(f"not an HTTP request: {data[:60]!r}: {error}") from error
+        complete, self._complete = self._complete, []
+        return complete
+
+    def on_message_begin(self) -> None:
+        """Called by the parser, as those below."""
+        self._current, self._body = Request(), []
+
+    def on_url(self, url: bytes) -> None:
+        self._current.target += url.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        request = self._current
+        request.method = self._parser.get_method().decode("ascii")
+        request.keeps_alive = self._parser.should_keep_alive()
+        request.body = b"".join(self._body)
+        self._complete.append(request)

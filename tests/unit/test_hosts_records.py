@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from hosts.prober import Lateness
-from hosts.records import GIVE_UP_NS, Log, ProbeRecords, session_lines
-from hosts.session import Attempt
+from hosts.device.prober import Lateness
+from hosts.device.records import GIVE_UP_NS, Log, ProbeRecords, session_lines
+from hosts.device.session import Attempt
 
 HEADER = "sequence,sent_ns,received_ns,host"
 

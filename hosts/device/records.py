@@ -2,14 +2,28 @@
 
 `UE-probes.csv`: a row for each probe, in order of sequence; times are CLOCK_REALTIME in ns; `received_ns` and
 `host` are empty for a probe without a reply within `GIVE_UP_NS`.
-`UE-session.csv`: a row for each attempt of a request, in order of completion (`hosts.session.Attempt`).
+`UE-session.csv`: a row for each attempt of a request, in order of completion (`hosts.device.session.Attempt`).
+`UE-discovery.csv`: a row for each step by which the client found its server, in order of time; CLOCK_REALTIME in ns.
+
+| what | server | detail |
+|---|---|---|
+| `asked` | the resolver | name, family, transport: a DNS query |
+| `answered` | the addresses, or `none` | name, family, TTL, `fresh` or `cached` |
+| `failed` | | what did not work |
+| `redirected` | where to | status and by what URI |
+| `told`, `registered`, `notified` | the server | MEC 016: the reference, the context's identifier |
+| `resolver` | the resolver | handed to the device |
+| `rediscovery` | | what the network says to drop |
+| `flushed` | | what, and how many answers it were |
+| `connected` | the server | `TCP`, `TLS full`, `TLS resumed` |
 """
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from hosts.session import Attempt
+from hosts.device.session import Attempt
 
 GIVE_UP_NS = 2_000_000_000
 """Age at which a probe without a reply is written as lost."""
@@ -104,3 +118,16 @@ def session_lines(attempts: Iterable[Attempt], realtime_offset_ns: int) -> list[
         )
         for attempt in attempts
     ]
+
+
+class Discoveries:
+    """What goes to `UE-discovery.csv`."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def note(self, what: str, server: str, detail: str) -> None:
+        """Writes a row, now."""
+        fields = (field.replace(",", ";").replace("\n", " ") for field in (what, server, detail))
+        row = ",".join((str(time.time_ns()), *fields))
+        self._log.write([row.encode("ascii", "backslashreplace").decode("ascii")])

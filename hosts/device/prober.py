@@ -5,9 +5,10 @@ import time
 from array import array
 from ipaddress import IPv4Address, IPv6Address
 
+from hosts.device.records import ProbeRecords
 from hosts.linux import Timer
-from hosts.records import ProbeRecords
 from meclab.errors import PeerError
+from meclab.model import Family
 from meclab.packets import PROBE_PORT, Probe, unpack_probe
 
 _LARGEST_DATAGRAM = 2_048
@@ -38,30 +39,35 @@ class Lateness:
 
 
 class Prober:
-    """Sends a device's probes to one server address and takes the replies."""
+    """Sends a device's probes to its client's server and takes the replies."""
 
     def __init__(
-        self,
-        device: str,
-        server: IPv4Address | IPv6Address,
-        interval_ns: int,
-        records: ProbeRecords,
-        port: int = PROBE_PORT,
+        self, device: str, family: Family, interval_ns: int, records: ProbeRecords, port: int = PROBE_PORT
     ) -> None:
         self.timer = Timer()
-        self.socket = socket.socket(socket.AF_INET if server.version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
+        self.socket = socket.socket(socket.AF_INET if family == "ipv4" else socket.AF_INET6, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.lateness = Lateness()
         self.unsent = 0
         """Probes that the kernel would not send: no route, a full queue."""
+        self.unaddressed = 0
+        """Points of the grid at which no server was known yet."""
         self.strays = 0
         """Datagrams that are no reply to a probe still waiting for one."""
-        self._server = (str(server), port)
+        self._server: tuple[str, int] | None = None
+        self._servers: set[tuple[str, int]] = set()
+        """Every server so far: a reply may come from one that the client has left since."""
+        self._port = port
         self._device = device
         self._interval_ns = interval_ns
         self._records = records
         self._sequence = 0
         self._start_ns = 0
+
+    def aim(self, server: IPv4Address | IPv6Address) -> None:
+        """Probes go there from now on."""
+        self._server = (str(server), self._port)
+        self._servers.add(self._server)
 
     def start(self, start_ns: int) -> None:
         """The first probe leaves at this time (CLOCK_MONOTONIC), the others an interval apart."""
@@ -71,15 +77,18 @@ class Prober:
     def send_due(self) -> None:
         """Sends the probes whose time has come; after a stall more than one."""
         for _ in range(self.timer.expirations()):
-            due_ns = self._start_ns + self._sequence * self._interval_ns
-            self.lateness.add(time.monotonic_ns() - due_ns)
-            self._send(self._sequence)
+            if self._server is None:
+                self.unaddressed += 1
+            else:
+                due_ns = self._start_ns + self._sequence * self._interval_ns
+                self.lateness.add(time.monotonic_ns() - due_ns)
+                self._send(self._sequence, self._server)
             self._sequence += 1
 
-    def _send(self, sequence: int) -> None:
+    def _send(self, sequence: int, server: tuple[str, int]) -> None:
         sent_ns = time.time_ns()
         try:
-            self.socket.sendto(Probe(self._device, sequence, sent_ns).pack(), self._server)
+            self.socket.sendto(Probe(self._device, sequence, sent_ns).pack(), server)
         except OSError:
             self.unsent += 1
             return
@@ -98,6 +107,6 @@ class Prober:
             except PeerError:
                 self.strays += 1
                 continue
-            ours = probe.is_reply and probe.device == self._device and sender[:2] == self._server
+            ours = probe.is_reply and probe.device == self._device and sender[:2] in self._servers
             if not (ours and self._records.received(probe.sequence, received_ns, probe.host)):
                 self.strays += 1

@@ -1,0 +1,58 @@
+"""Which discovery a method gives its devices."""
+
+import time
+
+from hosts import http1
+from hosts.device.by_context import ByContext
+from hosts.device.by_name import ByName
+from hosts.device.by_redirect import ByRedirect
+from hosts.device.connection import Connection
+from hosts.device.discovery import Discovery, Known
+from hosts.device.exchange import Asker, Listener
+from hosts.device.loop import Alarm, Loop
+from hosts.device.resolver import Resolver
+from hosts.device.servers import Servers
+from hosts.device.stub import Note
+from meclab.methods import BY_NAME
+from meclab.packets import CALLBACK_PORT, UALCMP_PORT
+from meclab.plan import Plan, PlannedDevice
+
+
+def discovery(
+    plan: Plan, device: PlannedDevice, loop: Loop, client: Connection, resolver: Resolver, note: Note
+) -> Discovery:
+    """How a device's client finds its server."""
+    servers, family = Servers(plan), plan.family
+    if plan.method.name in BY_NAME:
+        return _by_name(plan, loop, client, resolver)
+    if plan.method.name == "devapp":
+        return _by_context(plan, device, loop, client, note)
+    address = device.server_ipv4 if family == "ipv4" else device.server_ipv6
+    assert address is not None, "the other methods tell it at the start"
+    if plan.method.name != "http-redirect":
+        return Known(client, servers.at(address))
+    front = servers.at(address, probed=False)
+    return ByRedirect(client, front, family, servers, resolver.resolve, plan.http.most_redirects, note)
+
+
+def _by_name(plan: Plan, loop: Loop, client: Connection, resolver: Resolver) -> Discovery:
+    alarm = Alarm(loop, lambda: by_name.wake(time.monotonic_ns())) if plan.session.connect == "at-once" else None
+    by_name = ByName(client, plan.dns.name, plan.family, Servers(plan), resolver.resolve, alarm)
+    return by_name
+
+
+def _by_context(plan: Plan, device: PlannedDevice, loop: Loop, client: Connection, note: Note) -> Discovery:
+    callback = f"http://{http1.authority(str(plan.address(device.name)), CALLBACK_PORT)}/notifications"
+    by_context = ByContext(
+        client,
+        device.name,
+        callback,
+        Servers(plan),
+        Asker(loop, plan.address(plan.by_role("ops")[0].name), UALCMP_PORT),
+        Alarm(loop, lambda: by_context.wake(time.monotonic_ns())),
+        plan.session.connect == "at-once",
+        time.monotonic_ns,
+        note,
+    )
+    Listener(loop, CALLBACK_PORT, by_context.notified)
+    return by_context
