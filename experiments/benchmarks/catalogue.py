@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import provenance
-from experiments.benchmarks import handover, isolation, links, scale, throughput
+from experiments.benchmarks import handover, isolation, links, naming, scale, throughput
 from experiments.benchmarks.row import Row
 from meclab import check
 from meclab.errors import Problem, ScenarioError
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wire": links.accuracy,
     "wire-rate": links.throughput,
     "throughput": throughput.end_to_end,
+    "adns": naming.answers,
     "startup": scale.startup,
     "metro": scale.metro,
     "seed": handover.same_seed,

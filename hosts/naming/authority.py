@@ -61,7 +61,8 @@ class Authority:
     def apply(self, update: DnsUpdate) -> None:
         """Puts an update in force, all of it at once; raises `PeerError` and changes nothing if a rule is wrong."""
         rules = self.rules.updated(update, self._refusal)
-        existing = {above for name in rules.by_name for above in upwards(name, self._zone(name).origin)}
+        active = [name for name, of_name in rules.by_name.items() if of_name.is_active]
+        existing = {above for name in active for above in upwards(name, self._zone(name).origin)}
         self._existing = frozenset(existing)
         self.rules = rules
 
@@ -127,7 +128,7 @@ class Authority:
         if rule is None:
             return _Records(zone.records(name, qtype), scope, rules.by_client)
         ttl = zone.ttl_s if rule.stated.ttl is None else rule.stated.ttl
-        return _Records((_address_record(name, rule.address, ttl),), scope, rules.by_client)
+        return _Records((_address_record(name, rule.stated.ipAddress, ttl),), scope, rules.by_client)
 
     def _service(self, zone: Zone, https: HttpsService, name: Name, client: Client | None) -> _Records:
         """The HTTPS record made of the same decisions as A and AAAA."""

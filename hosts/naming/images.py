@@ -56,6 +56,7 @@ class Images:
         self._over_udp = over_udp
         self._rules: Rules = answers.authority.rules
         self._images: dict[bytes, _Image] = {}
+        self._images_by_source: dict[tuple[bytes, bytes], _Image] = {}
         self._templates: dict[tuple[bytes, Rule | None, Rule | None, int], _Image] = {}
 
     def answer(self, query: bytes, source: bytes) -> bytes | None:
@@ -63,14 +64,16 @@ class Images:
         is to be forwarded."""
         if self._rules is not self._answers.authority.rules:
             self._rules = self._answers.authority.rules
-            self._images.clear()
+            self._forget()
         end = query.find(b"\0", HEADER_BYTES) + 1
+        if not end:
+            return self._miss(query, end, b"", source)
         # Lengths within a valid name are no letters; a packet with others never gets an image.
         name = query[HEADER_BYTES:end]
         key = query[2:HEADER_BYTES] + name.lower() + query[end:]
         image = self._images.get(key)
         if image is _BY_SOURCE:
-            image = self._images.get(key + source)
+            image = self._images_by_source.get((key, source))
         if image is None:
             return self._miss(query, end, key, source)
         self.hits += 1
@@ -88,7 +91,7 @@ class Images:
         if answer is None or answer is FORWARD:
             return None if answer is None else b""
         self.slow += 1
-        if answer.repeatable and answer.packet[HEADER_BYTES:end] == query[HEADER_BYTES:end]:
+        if end and answer.repeatable and answer.packet[HEADER_BYTES:end] == query[HEADER_BYTES:end]:
             self._learn(answer, end, key, source, decision)
         return answer.packet
 
@@ -102,14 +105,17 @@ class Images:
         self._templates[decision.key] = head, tail[: len(tail) - len(decision.address)]
 
     def _keep(self, key: bytes, source: bytes | None, image: _Image) -> None:
-        """Keeps an image; of a query and a source together no other query is made: it would end in octets too many."""
-        if len(self._images) >= _MOST:
-            self._images.clear()
+        if len(self._images) + len(self._images_by_source) >= _MOST:
+            self._forget()
         if source is None:
             self._images[key] = image
         else:
             self._images[key] = _BY_SOURCE
-            self._images[key + source] = image
+            self._images_by_source[key, source] = image
+
+    def _forget(self) -> None:
+        self._images.clear()
+        self._images_by_source.clear()
 
     def _decide(self, query: bytes, end: int, source: bytes) -> _Decision | None:
         """The rules that decide a query of the usual form for a name that has some; None for any other."""

@@ -6,7 +6,7 @@ the client does not suffice, it is the longest of them: longer than what was ask
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -15,16 +15,14 @@ Value = TypeVar("Value")
 class Prefixes(Generic[Value]):
     """A table of prefixes; never changes."""
 
-    def __init__(self, bits: int, entries: Iterable[tuple[int, int, Value]]) -> None:
-        """`entries` are prefix length, address with the bits beyond it zero, and what is to be found; of several
-        with the same prefix the first counts. `bits` is the length of an address."""
+    def __init__(self, bits: int, by_length: Mapping[int, Mapping[int, Value]]) -> None:
+        """`bits` is the length of an address; `by_length` maps a prefix length and the value of that many leading
+        bits to what is to be found."""
         self._bits = bits
-        by_length: dict[int, dict[int, Value]] = {}
-        for length, address, value in entries:
-            by_length.setdefault(length, {}).setdefault(address >> (bits - length), value)
-        self._by_length: Mapping[int, Mapping[int, Value]] = by_length
+        self._by_length = by_length
         self._lengths = sorted(by_length, reverse=True)
-        self._ordered = {length: sorted(found) for length, found in by_length.items()}
+        self._ordered: dict[int, list[int]] = {}
+        """The leading bits of a length in order, from when they are first needed."""
 
     def __bool__(self) -> bool:
         return bool(self._lengths)
@@ -53,10 +51,16 @@ class Prefixes(Generic[Value]):
 
         The nearest in order on either side shares the most bits.
         """
-        value, ordered = address >> (self._bits - length), self._ordered[length]
+        value, ordered = address >> (self._bits - length), self._in_order(length)
         at = bisect_left(ordered, value)
         apart = 0
         for neighbour in ordered[max(at - 1, 0) : at + 1]:
             common = length - (value ^ neighbour).bit_length()
             apart = max(apart, length if common >= known else common + 1)
         return apart
+
+    def _in_order(self, length: int) -> list[int]:
+        ordered = self._ordered.get(length)
+        if ordered is None:
+            ordered = self._ordered[length] = sorted(self._by_length[length])
+        return ordered

@@ -6,7 +6,8 @@ then a rule without one; of several equal ones the smallest `dnsRuleId`.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 
 from hosts.naming.names import Name, parse_name, wire
 from hosts.naming.prefixes import Prefixes
@@ -24,26 +25,38 @@ class Rule:
     """Of the update that brought it."""
     name: Name
     version: Version
+    subnets: tuple[tuple[Version, int, int], ...] | None
+    """Version, length and leading bits of the client subnets that it holds for; none: for everybody."""
 
     @property
-    def address(self) -> IPv4Address | IPv6Address:
-        return self.stated.ipAddress
+    def rule_id(self) -> str:
+        return self.stated.dnsRuleId
+
+    @property
+    def is_active(self) -> bool:
+        return self.stated.state == "ACTIVE"
+
+    def precedes(self, other: "Rule | None") -> bool:
+        """Whether it decides where both would."""
+        return other is None or self.rule_id < other.rule_id
 
 
 class Selection:
     """The active rules of one name and address type."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        ordered = sorted(rules, key=lambda rule: rule.stated.dnsRuleId)
-        self._everybody = next((rule for rule in ordered if rule.stated.clientSubnet is None), None)
-        self._prefixes: dict[Version, Prefixes[Rule]] = {
-            version: Prefixes(bits, list(_entries(ordered, version))) for version, bits in BITS.items()
-        }
-        self.by_client = any(self._prefixes.values())
+        self._everybody: Rule | None = None
+        found: dict[Version, dict[int, dict[int, Rule]]] = {4: {}, 6: {}}
+        for rule in rules:
+            if rule.subnets is None and rule.precedes(self._everybody):
+                self._everybody = rule
+            for version, length, leading in rule.subnets or ():
+                of_length = found[version].setdefault(length, {})
+                if rule.precedes(of_length.get(leading)):
+                    of_length[leading] = rule
+        self._prefixes = {version: Prefixes(bits, found[version]) for version, bits in BITS.items()}
+        self.by_client = any(found.values())
         """Whether it depends on the client."""
-
-    def __bool__(self) -> bool:
-        return self._everybody is not None or self.by_client
 
     def select(self, client: Client | None) -> tuple[Rule | None, int]:
         """The rule for a client, and the scope in bits; without a client, the rule for everybody."""
@@ -53,22 +66,29 @@ class Selection:
         return found or self._everybody, scope
 
 
-def _entries(rules: Iterable[Rule], version: Version) -> Iterable[tuple[int, int, Rule]]:
-    for rule in rules:
-        for subnet in rule.stated.clientSubnet or ():
-            if subnet.version == version:
-                yield subnet.prefixlen, int(subnet.network_address), rule
-
-
-@dataclass(frozen=True)
 class NameRules:
-    """The active rules of one name, by type of address."""
+    """The rules of one name; put in order when the name is next asked for, not at every update of a burst."""
 
-    ipv4: Selection
-    ipv6: Selection
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self.by_id = rules
+
+    @cached_property
+    def ipv4(self) -> Selection:
+        return self._selection(4)
+
+    @cached_property
+    def ipv6(self) -> Selection:
+        return self._selection(6)
+
+    @cached_property
+    def is_active(self) -> bool:
+        return any(rule.is_active for rule in self.by_id.values())
+
+    def _selection(self, version: Version) -> Selection:
+        return Selection(rule for rule in self.by_id.values() if rule.version == version and rule.is_active)
 
 
-NO_RULES = NameRules(Selection(()), Selection(()))
+NO_RULES = NameRules({})
 
 
 @dataclass(frozen=True)
@@ -77,9 +97,9 @@ class Rules:
 
     by_id: Mapping[str, Rule] = field(default_factory=dict)
     by_name: Mapping[Name, NameRules] = field(default_factory=dict)
-    """Names with active rules."""
+    """Names with active rules or others."""
     by_wire: Mapping[bytes, NameRules] = field(default_factory=dict)
-    """The same by the name's wire form in lower case."""
+    """Names with active rules, by their wire form in lower case."""
     update: int = 0
     """The newest update that changed something."""
 
@@ -100,41 +120,47 @@ class Rules:
                 problems.append(f"{stated.dnsRuleId}: {complaint}")
             else:
                 read.append(rule)
-        if len({rule.stated.dnsRuleId for rule in read}) < len(read):
+        if len({rule.rule_id for rule in read}) < len(read):
             problems.append("the same dnsRuleId twice")
         if problems:
             raise PeerError("; ".join(problems))
         return self._with([rule for rule in read if self._is_news(rule)], update.update)
 
     def _is_news(self, rule: Rule) -> bool:
-        known = self.by_id.get(rule.stated.dnsRuleId)
+        known = self.by_id.get(rule.rule_id)
         return known is None or known.update < rule.update
 
     def _with(self, news: list[Rule], update: int) -> "Rules":
         if not news:
             return self
-        by_id = {**self.by_id, **{rule.stated.dnsRuleId: rule for rule in news}}
-        replaced = [self.by_id[rule.stated.dnsRuleId] for rule in news if rule.stated.dnsRuleId in self.by_id]
-        touched = {rule.name for rule in (*news, *replaced)}
-        active: dict[Name, list[Rule]] = {name: [] for name in touched}
-        for rule in by_id.values():
-            if rule.name in touched and rule.stated.state == "ACTIVE":
-                active[rule.name].append(rule)
-        by_name = {name: kept for name, kept in self.by_name.items() if name not in touched}
-        by_name |= {name: _of_name(rules) for name, rules in active.items() if rules}
-        by_wire = {wire(name): rules for name, rules in by_name.items()}
+        changed: dict[Name, dict[str, Rule]] = {}
+        for rule in news:
+            before = self.by_id.get(rule.rule_id)
+            if before is not None and before.name != rule.name:
+                self._copy(before.name, changed).pop(rule.rule_id)
+            self._copy(rule.name, changed)[rule.rule_id] = rule
+        by_id = {**self.by_id, **{rule.rule_id: rule for rule in news}}
+        by_name = {**self.by_name, **{name: NameRules(rules) for name, rules in changed.items()}}
+        by_wire = {wire(name): rules for name, rules in by_name.items() if rules.is_active}
         return Rules(by_id, by_name, by_wire, max(self.update, update))
+
+    def _copy(self, name: Name, changed: dict[Name, dict[str, Rule]]) -> dict[str, Rule]:
+        """The rules of a name, to be changed."""
+        if name not in changed:
+            changed[name] = dict(self.of(name).by_id)
+        return changed[name]
 
     def of(self, name: Name) -> NameRules:
         return self.by_name.get(name, NO_RULES)
 
 
-def _of_name(rules: list[Rule]) -> NameRules:
-    ipv4, ipv6 = ([rule for rule in rules if rule.version == version] for version in (4, 6))
-    return NameRules(Selection(ipv4), Selection(ipv6))
-
-
 def read_rule(stated: DnsRule, update: int) -> Rule:
-    """A rule with its name read; raises `ValueError`."""
+    """A rule with its name and subnets read; raises `ValueError`."""
     version: Version = 4 if stated.ipAddress.version == 4 else 6
-    return Rule(stated, update, parse_name(stated.domainName), version)
+    subnets = None if stated.clientSubnet is None else tuple(_leading(subnet) for subnet in stated.clientSubnet)
+    return Rule(stated, update, parse_name(stated.domainName), version, subnets)
+
+
+def _leading(subnet: IPv4Network | IPv6Network) -> tuple[Version, int, int]:
+    version: Version = 4 if subnet.version == 4 else 6
+    return version, subnet.prefixlen, int(subnet.network_address) >> (BITS[version] - subnet.prefixlen)

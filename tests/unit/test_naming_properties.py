@@ -46,7 +46,10 @@ def brute_force(entries: list[tuple[int, int]], address: int, known: int) -> tup
 
 
 def table(entries: list[tuple[int, int]]) -> Prefixes[tuple[int, int]]:
-    return Prefixes(BITS, [(length, address, (length, address)) for length, address in entries])
+    by_length: dict[int, dict[int, tuple[int, int]]] = {}
+    for length, address in entries:
+        by_length.setdefault(length, {})[address >> (BITS - length)] = (length, address)
+    return Prefixes(BITS, by_length)
 
 
 @given(st.lists(prefixes, max_size=12), prefixes)
@@ -137,6 +140,8 @@ def test_images_are_byte_for_byte_what_dnslib_makes_through_all_changes_of_rules
             slow = answers.answer(packet, source, over_udp)
             for _ in range(2):
                 assert fast.answer(packet, source) == (slow.packet if slow else None)
+            beyond = answers.answer(packet + source, source, over_udp)
+            assert fast.answer(packet + source, source) == (beyond.packet if beyond else None)
 
 
 @settings(max_examples=300)
