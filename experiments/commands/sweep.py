@@ -26,9 +26,7 @@ messages = Console(stderr=True, highlight=False)
     help="A parameter and its values, such as dns.ttl=1s,5s,20s. Repeatable: every combination runs.",
 )
 @click.option("--method", "methods", multiple=True, metavar="M", help="By default the scenario's. Repeatable.")
-@click.option(
-    "--repeats", type=click.IntRange(1), default=1, show_default=True, help="Seeds of each, counting up."
-)
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="Seeds of each, counting up.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first repeat.")
 @links_option
 @overrides_option
