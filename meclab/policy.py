@@ -6,7 +6,9 @@ from typing import Literal
 
 from meclab.scenario import Policy
 
-Trigger = Literal["attach", "load", "failure", "restore", "pin"]
+Trigger = Literal["attach", "load", "failure", "restore", "pin", "prepare", "policy", "start"]
+"""Why it is decided: `prepare` before an announced move, `policy` after a change of the policy itself, `start` for a
+location before any device is there."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,20 @@ class HostState:
 
 @dataclass(frozen=True)
 class Decision:
-    """The orchestrator's decision for one device."""
+    """The orchestrator's decision for one device, or for a location."""
 
     device: str
+    """The device; with `of_location` the access point."""
     host: str
     previous: str | None
     trigger: Trigger
     reason: str
     """For the audit log, in words."""
     at_ns: int
+    of_location: bool = False
+    """Whether it is for whoever is at an access point, pins aside: all that an answer by location can carry."""
+    heard_ns: int | None = None
+    """When the event that caused it was heard, where that was before (`Policy.delay`)."""
 
     @property
     def changes(self) -> bool:

@@ -1,16 +1,150 @@
-"""What each method must tell whom when the orchestrator has decided: the decision's messengers."""
+"""What each method must tell whom when the orchestrator has decided: one decision, many messengers.
 
-from meclab.messages import Transaction
-from meclab.methods import Method
+Nothing here decides: attaches and decisions come in, facts for recipients go out, and what a recipient has been given
+already is left out. `cloud` and `sticky` carry no decision anywhere: the device never learns of it.
+"""
+
+from collections.abc import Iterable
+from itertools import count
+
+from meclab import namerules, recipients
+from meclab.facts import Attached, Fact, Named, Relocated, Resolved, Served, Tables
+from meclab.plan import Plan
 from meclab.policy import Decision
+from meclab.recipients import CONTROLLER, FRONT, MEPM, SMF, UALCMP
 
 
-def transaction(method: Method, attach: dict[str, str], decisions: tuple[Decision, ...]) -> Transaction | None:
-    """What the controller is told: who attached where and, for `vip`, who serves; none where that is nothing.
+class Steering:
+    """The state of all messengers' tables; one a run."""
 
-    `cloud` and `sticky` carry no decision anywhere: the device never learns of it.
-    """
-    serve = {decision.device: decision.host for decision in decisions} if method.name == "vip" else {}
-    if not attach and not serve:
-        return None
-    return Transaction(attach=attach, serve=serve)
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.recipients = recipients.of(plan)
+        self.number = count(1).__next__
+        """Counts everything that is told and has to be ordered."""
+        self._method = plan.method
+        self._tables = Tables()
+        self._devices = {device.name: device for device in plan.devices}
+        self._resolver = {point.name: point.resolver for point in plan.access_points}
+        self._scoping = namerules.scoping(plan)
+        self._by_resolver = {self._resolver[ap]: ap for ap in namerules.locations(plan)}
+        self._edges = {
+            ap: edge
+            for link in plan.links
+            for ap, edge in ((link.a.node, link.b.node), (link.b.node, link.a.node))
+            if ap in self._resolver and link.kind == "access"
+        }
+        self._at: dict[str, str] = {}
+        """Device to the access point where it is attached."""
+        self._place: dict[str, str] = {}
+        """Device to the access point that its last decision was made for."""
+        self._host: dict[str, str] = {}
+        """Device, or access point with a decision of its own, to its decided host."""
+
+    def attached(self, device: str, ap: str, sequence: int) -> tuple[Fact, ...]:
+        """A device is at an access point, whatever will be decided."""
+        before, self._at[device] = self._at.get(device), ap
+        here = Attached(ap, sequence)
+        if self._method.name == "bgp-anycast":
+            edges = dict.fromkeys(self._edges[point] for point in (ap, before) if point is not None)
+            return self._tables.news(Fact(edge, device, here) for edge in edges)
+        facts = [Fact(CONTROLLER, device, here)]
+        if self._method.label == "edge-dns-handed":
+            facts.append(Fact(device, device, Resolved(self._resolver[ap])))
+        return self._tables.news(facts)
+
+    def decided(self, decision: Decision, place: str) -> tuple[Fact, ...]:
+        """A device's decision, made for its being at `place`."""
+        device, host = decision.device, decision.host
+        self._place[device], self._host[device] = place, host
+        match self._method.name:
+            case "vip":
+                return self._tables.news([Fact(CONTROLLER, device, Served(host))])
+            case "http-redirect":
+                names = (FRONT, *(node.name for node in self.plan.mec_hosts))
+                return self._tables.news(Fact(name, device, Served(host)) for name in names)
+            case "devapp":
+                return self._tables.news([Fact(UALCMP, device, Served(host))])
+            case "ecs" | "edge-dns":
+                return self._tables.news(self._names(device))
+            case "easdf":
+                moved = Relocated(place, host, decision.previous, self.number())
+                return self._tables.news([*self._names(device), Fact(SMF, device, moved)])
+        return ()
+
+    def located(self, decision: Decision) -> tuple[Fact, ...]:
+        """An access point's own decision: what everybody there is answered by name."""
+        ap, host = decision.device, decision.host
+        self._host[ap] = host
+        if self._scoping == "location":
+            rules = Named(host, host, namerules.of_location(self.plan, ap))
+            return self._tables.news([Fact(MEPM, ap, rules)])
+        resolver = self._resolver[ap]
+        facts = [Fact(MEPM, ap, Named(resolver, host, None, f"name@{resolver}"))]
+        for device in sorted(self._host.keys() & self._devices.keys()):
+            facts += self._at_resolvers(device)
+        return self._tables.news(facts)
+
+    def restored(self, host: str) -> tuple[Fact, ...]:
+        """A MEC host is back; what its own resolver is to know is told again, as it may have lost it."""
+        if self._scoping != "resolver":
+            return ()
+        lost = [fact for fact in self._tables.known(MEPM) if _is_carried_by(fact, host)]
+        for fact in lost:
+            self._tables.forget(fact)
+        return self._tables.news(lost)
+
+    def shortfall(self, device: str) -> str:
+        """Why the device's decision is not what names will tell it, in words; empty where they do."""
+        host, place = self._host.get(device), self._place.get(device)
+        if host is None or place is None or self._method.name not in ("ecs", "easdf"):
+            return ""
+        if self._scoping == "location":
+            answer = self._host.get(place)
+            return "" if answer in (None, host) else f"whoever is at {place} is answered {answer}: not its decision"
+        return self._shared(device, host)
+
+    def _shared(self, device: str, host: str) -> str:
+        """Of scopes with the same client subnet the one with the smaller id is answered."""
+        own = namerules.of_device(self.plan, self._devices[device])
+        for other in sorted(self._host.keys() & self._devices.keys()):
+            if other >= device:
+                break
+            if namerules.of_device(self.plan, self._devices[other]) == own and self._host[other] != host:
+                return f"{own[0]} is {other}'s too, and answered {self._host[other]}: not its decision"
+        return ""
+
+    def known(self, recipient: str) -> tuple[Fact, ...]:
+        """Everything that a recipient is to know."""
+        return self._tables.known(recipient)
+
+    def refused(self, facts: Iterable[Fact]) -> None:
+        """A recipient does not take these; they are told again when they are next decided."""
+        for fact in facts:
+            self._tables.forget(fact)
+
+    def _names(self, device: str) -> list[Fact]:
+        match self._scoping:
+            case "resolver":
+                return self._at_resolvers(device)
+            case "device":
+                subnets = namerules.of_device(self.plan, self._devices[device])
+                host = self._host[device]
+                return [Fact(MEPM, device, Named(host, host, subnets))]
+        return []
+
+    def _at_resolvers(self, device: str) -> list[Fact]:
+        """Rules of its own in the local resolvers that it asks, only where they would answer another host; what it
+        has elsewhere is taken away (`Tables.news` leaves out what was never there)."""
+        asked = {self._resolver[ap] for ap in (self._at.get(device), self._place.get(device)) if ap is not None}
+        subnets = namerules.of_device(self.plan, self._devices[device])
+        facts = []
+        for resolver, ap in self._by_resolver.items():
+            differs = resolver in asked and self._host.get(ap) not in (None, self._host[device])
+            own = self._host[device] if differs else None
+            facts.append(Fact(MEPM, device, Named(resolver, own, subnets, f"name@{resolver}")))
+        return facts
+
+
+def _is_carried_by(fact: Fact, host: str) -> bool:
+    return isinstance(fact.content, Named) and fact.content.platform == host

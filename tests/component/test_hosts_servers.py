@@ -7,6 +7,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from typing import Any
@@ -15,16 +16,15 @@ import httpx
 import pytest
 from hosts_child import DEADLINE_S, running
 
-from hosts import meo_api, serving
+from hosts import meo_api, messengers, serving
 from hosts.app import App
-from hosts.client import Client
-from hosts.courier import Courier
 from hosts.echo import Echo
 from hosts.load import LoadReporter
 from hosts.meo_core import Meo
 from meclab import planning, topology
 from meclab.packets import Probe, unpack_probe
 from meclab.scenario import Scenario
+from meclab.steering import Steering
 
 DATA_SEGMENTS_IN = 152
 """Offset of `tcpi_data_segs_in` in `struct tcp_info` (linux/tcp.h)."""
@@ -172,10 +172,12 @@ def operations() -> Iterator[Operations]:
     receiver, sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def program(ready: Callable[[], None]) -> int:
-        courier = Courier(run.method, Client("127.0.0.1", controller_port, 5), lambda: 1)
-        meo = Meo(run, courier, lambda decision: (sender.send(decision.host.encode()), None)[1])
+        steering = Steering(run)
+        steering.recipients = tuple(replace(known, port=controller_port) for known in steering.recipients)
+        told = messengers.of(steering, lambda: 1)
+        meo = Meo(steering, told, lambda decision: (sender.send(decision.host.encode()), None)[1])
         listeners = serving.listen(port, ANY)
-        return serving.serve(meo_api.application(meo), listeners, ready, (courier.run, meo.watch))
+        return serving.serve(meo_api.application(meo), listeners, ready, (*told.tasks, meo.watch))
 
     with running(program), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client, receiver, sender:
         receiver.settimeout(DEADLINE_S)

@@ -1,0 +1,62 @@
+"""All messengers of a method: a courier for each recipient, and the notices to devices."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from hosts.audit import Delivery, Entry
+from hosts.client import Client
+from hosts.courier import Courier, Errand
+from hosts.notices import Notices
+from hosts.serving import Task
+from meclab.facts import Fact
+from meclab.recipients import CONTROLLER, Recipient
+from meclab.steering import Steering
+
+_TIMEOUT_S, _CONTROLLER_TIMEOUT_S = 1.0, 5.0
+"""Longest wait for an answer; the controller waits for switches itself."""
+
+
+class Messengers:
+    """Hands each fact to whom it is for; none of them waits for another."""
+
+    def __init__(self, couriers: Mapping[str, Courier], notices: Notices) -> None:
+        self._couriers = couriers
+        self._notices = notices
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """What is to run beside the server."""
+        return [self._notices.open, *(courier.run for courier in self._couriers.values())]
+
+    def tell(self, entry: Entry, facts: Iterable[Fact]) -> None:
+        """Takes the facts of a decision; the entry of the audit log follows them."""
+        errands: dict[str, list[Errand]] = {}
+        for fact in facts:
+            errands.setdefault(fact.recipient, []).append(Errand(entry, fact))
+        entry.deliveries |= {name: Delivery(len(some)) for name, some in errands.items()}
+        for name, some in errands.items():
+            self._couriers.get(name, self._notices).take(some)
+
+    def health(self) -> dict[str, object]:
+        """State of every line, as a JSON object."""
+        lines = {name: courier.health() for name, courier in self._couriers.items()}
+        troubled = [name for name, line in lines.items() if line["error"] or line["refused"]]
+        return {
+            "status": "degraded" if troubled else "ok",
+            "troubled": troubled,
+            CONTROLLER: lines.get(CONTROLLER),
+            "recipients": lines,
+            "notices": self._notices.health(),
+        }
+
+
+def of(steering: Steering, clock_ns: Callable[[], int]) -> Messengers:
+    """The messengers of a method."""
+    couriers = {
+        recipient.name: Courier(recipient, steering, _client(recipient), clock_ns) for recipient in steering.recipients
+    }
+    return Messengers(couriers, Notices(steering.plan, clock_ns))
+
+
+def _client(recipient: Recipient) -> Client:
+    timeout_s = _CONTROLLER_TIMEOUT_S if recipient.kind == "controller" else _TIMEOUT_S
+    return Client(recipient.address, recipient.port, timeout_s)
