@@ -27,6 +27,9 @@ SMALLEST = (440.0, 300.0)
 """Least size of a picture, so that a small network is not drawn large."""
 MARGIN = 64.0
 _STEPS = 300
+_SERVICE_PITCH = 72.0
+_MANY_ARMS = 4
+"""With more than so many standing at one node, they stand farther out."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ def _beside(plan: Plan, edges: Sequence[str], sides: dict[str, Point]) -> dict[s
     places["cloud"] = (middle * pitch, -92.0)
     places["ops"] = (middle * pitch + 125.0, -20.0)
     sides |= {"core": (-1.0, 0.0), "cloud": (1.0, 0.0)}
+    _services(plan, places, sides)
     for i, edge in enumerate(edges):
         x, outer = i * pitch, -1 if i < middle else 1
         places[edge] = (x, 96.0)
@@ -88,6 +92,15 @@ def _beside(plan: Plan, edges: Sequence[str], sides: dict[str, Point]) -> dict[s
                 places[name] = (x + outer * 92.0, 96.0 + 60.0 * beside)
                 beside += 1
     return {name: point for name, point in places.items() if "/" in name or any(name == n.name for n in plan.nodes)}
+
+
+def _services(plan: Plan, places: dict[str, Point], sides: dict[str, Point]) -> None:
+    """What else stands at the core, in a row with the cloud, to the left of it and to the right in turn."""
+    x, y = places["cloud"]
+    others = [name for name in _attached(plan, "core") if name not in places]
+    for i, name in enumerate(others):
+        places[name] = (x + (-1, 1)[i % 2] * _SERVICE_PITCH * (1 + i // 2), y)
+        sides[name] = (0.0, -1.0)
 
 
 def _ring(edges: Sequence[str], between: Sequence[PlannedLink]) -> list[str]:
@@ -187,12 +200,13 @@ def _arms(plan: Plan, places: dict[str, Point], sides: dict[str, Point], backbon
         sides[name] = (-math.cos(start + gap / 2), -math.sin(start + gap / 2))
         share = min(gap / (len(standing) + 1), math.radians(62))
         first = start + gap / 2 - share * (len(standing) - 1) / 2
+        arm = ARM if len(standing) <= _MANY_ARMS else 1.55 * ARM
         for i, other in enumerate(standing):
             angle = first + i * share
-            places[other] = (x + ARM * math.cos(angle), y + ARM * math.sin(angle))
+            places[other] = (x + arm * math.cos(angle), y + arm * math.sin(angle))
             sides[other] = (-math.sin(angle), math.cos(angle)) if i else (math.sin(angle), -math.cos(angle))
             sides[f"{other}/devices"] = (math.cos(angle), math.sin(angle))
-            far = ARM + 44.0
+            far = arm + 44.0
             places[f"{other}/devices"] = (x + far * math.cos(angle), y + far * math.sin(angle))
 
 

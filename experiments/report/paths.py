@@ -1,4 +1,8 @@
-"""Which way packets take from a device to its server, by the plan: the same rules that the switches follow."""
+"""Which way packets take from a device to its server, by the plan: the same rules that the switches follow.
+
+Routers (`bgp-anycast`) have no anchor: every path is a shortest one. With `easdf:dynamic` a host at the device's own edge
+is reached there, once the answer has brought the breakout.
+"""
 
 from itertools import pairwise
 
@@ -35,8 +39,10 @@ def one_way_ms(plan: Plan, path: Path) -> float:
 def _breaks_out(plan: Plan, edge: str, server: str) -> bool:
     """Whether traffic for a host leaves at an edge: for `vip` the virtual address has to, else the host's own."""
     host = plan.node(server)
-    if host.role in SWITCH_ROLES:
+    if host.role in SWITCH_ROLES or plan.method.name == "bgp-anycast":
         return True
+    if plan.method.label == "easdf-dynamic":
+        return walk(plan, edge, server) == (edge, server)
     steered = plan.method.name == "vip" and host.serves_vip
     address = plan.vip(plan.family) if steered else host.ipv4 if plan.family == "ipv4" else host.ipv6
     return any(b.edge == edge and address is not None and address in b.prefix for b in plan.breakouts)

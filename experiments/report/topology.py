@@ -15,6 +15,7 @@ SIDE = 4.0
 """How far a path is drawn beside the line of its link."""
 SHORTEST_LABELLED = 70.0
 """A link shorter than this on paper carries no label."""
+_SYMBOLS = frozenset({"ap", "edge", "core", "mec", "cloud", "ops"})
 LABELLED_LINKS = 30
 """With more links than this only paths are labelled, not delays."""
 
@@ -66,7 +67,7 @@ def picture(plan: Plan, name: str, description: str, ways: Sequence[Way] = (), d
         .render(
             layout=placed,
             lines=[(placed.places[link.a.node], placed.places[link.b.node]) for link in plan.links],
-            nodes=[(node, placed.places[node.name], node.name in touched, node.name in plain) for node in plan.nodes],
+            nodes=[(node, placed.places[node.name], node.name in touched, _icon(node, plain)) for node in plan.nodes],
             names=[_name(placed, node, node.name in plain, not ways) for node in plan.nodes if node.name in touched],
             delays=[text for link in plan.links if (text := _delay(placed, link))] if delays else [],
             groups=_groups(plan, placed, ways, devices),
@@ -79,6 +80,13 @@ def picture(plan: Plan, name: str, description: str, ways: Sequence[Way] = (), d
     return Picture(name, description, svg)
 
 
+def _icon(node: PlannedNode, plain: frozenset[str]) -> str:
+    """Name of the symbol in the template."""
+    if node.name in plain:
+        return "plain"
+    return node.role if node.role in _SYMBOLS else "service"
+
+
 def _plain(plan: Plan) -> frozenset[str]:
     """Edges with neither access point nor MEC host."""
     joined = [{link.a.node, link.b.node} for link in plan.links if link.kind in ("access", "local")]
@@ -86,7 +94,9 @@ def _plain(plan: Plan) -> frozenset[str]:
 
 
 def _delay(placed: Layout, link: PlannedLink) -> Text | None:
-    """A link's one-way delay beside its middle; nothing where the link is too short for it."""
+    """A link's one-way delay beside its middle; nothing where the link is too short for it, or leads to a service."""
+    if link.kind in ("services", "control") or "fwd" in (link.a.node[:3], link.b.node[:3]):
+        return None
     (ax, ay), (bx, by) = placed.places[link.a.node], placed.places[link.b.node]
     if math.hypot(bx - ax, by - ay) < SHORTEST_LABELLED:
         return None
