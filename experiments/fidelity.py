@@ -1,17 +1,16 @@
 """How far a run can be trusted: its own accuracy, measured by its captures, against fixed thresholds."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.results import Fidelity
-from meclab.observations import ProbeSeen, RequestSeen
+from meclab.observations import ProbeSeen
 
 if TYPE_CHECKING:
+    from experiments.crosscheck import LogDifference
     from experiments.measurement.links import LinkDelay
 
 DELAY_ERROR_MS, DELAY_ERROR_SHARE = 0.5, 0.05
@@ -32,21 +31,6 @@ class SendLateness:
     p50_ms: float
     p99_ms: float
     max_ms: float
-
-
-@dataclass(frozen=True)
-class LogDifference:
-    """Captured instants against those of an agent's log: a row of `crosscheck.csv`."""
-
-    device: str
-    instant: str
-    """`probe_sent`, `probe_received`, `request_sent`, `request_done`."""
-    compared: int
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
-    only_captured: int
-    only_logged: int
 
 
 def lateness_ns(probes: Sequence[ProbeSeen], interval_ns: int) -> list[int]:
@@ -75,70 +59,8 @@ def punctuality(probes_of: Mapping[str, Sequence[ProbeSeen]], interval_ns: int) 
         late = lateness_ns(probes, interval_ns)
         together += late
         if late:
-            rows.append(SendLateness(device, len(late), *_spread_ms(late)))
+            rows.append(SendLateness(device, len(late), *spread_ms(late)))
     return rows, together
-
-
-def crosscheck(
-    logs: Path, probes_of: Mapping[str, Sequence[ProbeSeen]], requests_of: Mapping[str, Sequence[RequestSeen]]
-) -> list[LogDifference]:
-    """Captured instants against the agents' logs; devices without a log are left out."""
-    rows: list[LogDifference] = []
-    for device, probes in probes_of.items():
-        logged = _rows(logs / f"{device}-probes.csv")
-        for instant, column, captured in (
-            ("probe_sent", "sent_ns", {(p.sequence, 0): p.sent_ns for p in probes}),
-            ("probe_received", "received_ns", {(p.sequence, 0): p.replied_ns for p in probes}),
-        ):
-            rows += _difference(device, instant, captured, _numbered(logged, "sequence", column))
-    for device, requests in requests_of.items():
-        logged = [row for row in _rows(logs / f"{device}-session.csv") if row["sent_ns"] and row["request"]]
-        logged.sort(key=lambda row: int(row["sent_ns"]))
-        done = [row if row["outcome"] == "ok" else {**row, "done_ns": ""} for row in logged]
-        numbers = _attempts([request.number for request in requests])
-        sent = dict(zip(numbers, (request.sent_ns for request in requests), strict=True))
-        answered = dict(zip(numbers, (request.done_ns for request in requests), strict=True))
-        rows += _difference(device, "request_sent", sent, _numbered(logged, "request", "sent_ns"))
-        rows += _difference(device, "request_done", answered, _numbered(done, "request", "done_ns"))
-    return rows
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """A log's whole rows."""
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
-
-
-def _attempts(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """Each number with how often it came before: the attempts of one request."""
-    seen: dict[int, int] = {}
-    found = []
-    for number in numbers:
-        found.append((number, seen.get(number, 0)))
-        seen[number] = seen.get(number, 0) + 1
-    return found
-
-
-def _numbered(rows: Sequence[dict[str, str]], key: str, column: str) -> dict[tuple[int, int], int | None]:
-    attempts = _attempts(int(row[key]) for row in rows)
-    return {a: int(row[column]) if row[column] else None for a, row in zip(attempts, rows, strict=True)}
-
-
-def _difference(
-    device: str,
-    instant: str,
-    captured: Mapping[tuple[int, int], int | None],
-    logged: Mapping[tuple[int, int], int | None],
-) -> list[LogDifference]:
-    if not logged:
-        return []
-    seen = {key: at_ns for key, at_ns in captured.items() if at_ns is not None}
-    told = {key: at_ns for key, at_ns in logged.items() if at_ns is not None}
-    both = [abs(seen[key] - told[key]) for key in seen.keys() & told.keys()]
-    spread = _spread_ms(both) if both else (0.0, 0.0, 0.0)
-    return [LogDifference(device, instant, len(both), *spread, len(seen) - len(both), len(told) - len(both))]
 
 
 @dataclass(frozen=True)
@@ -153,7 +75,7 @@ class Evidence:
     lateness_ns: Sequence[int]
     busy: Sequence[float]
     dropped: int
-    log_differences: Sequence[LogDifference]
+    log_differences: "Sequence[LogDifference]"
     problems: Sequence[str]
     """What else is wrong with the captures, in words."""
 
@@ -185,7 +107,7 @@ def _reasons(evidence: Evidence) -> Iterable[str]:
         yield "the processors' load was not sampled"
     elif (busy := float(np.percentile(evidence.busy, 95))) > BUSY_SHARE:
         yield f"the processors were {busy:.0%} busy at p95, above {BUSY_SHARE:.0%}"
-    if evidence.lateness_ns and (late := _spread_ms(evidence.lateness_ns)[1]) > LATENESS_MS:
+    if evidence.lateness_ns and (late := spread_ms(evidence.lateness_ns)[1]) > LATENESS_MS:
         yield f"probes left {late:.2f} ms late at p99, above {LATENESS_MS:g} ms"
     yield from _log_reasons(evidence.log_differences)
 
@@ -206,7 +128,7 @@ def _allowed_ms(link: "LinkDelay") -> float:
     return max(DELAY_ERROR_MS, DELAY_ERROR_SHARE * link.configured_ms)
 
 
-def _log_reasons(differences: Sequence[LogDifference]) -> Iterable[str]:
+def _log_reasons(differences: "Sequence[LogDifference]") -> Iterable[str]:
     off = [row for row in differences if row.p99_ms > LOG_DIFFERENCE_MS]
     if off:
         worst = max(off, key=lambda row: row.p99_ms)
@@ -216,7 +138,7 @@ def _log_reasons(differences: Sequence[LogDifference]) -> Iterable[str]:
         )
 
 
-def _spread_ms(values_ns: Sequence[int]) -> tuple[float, float, float]:
+def spread_ms(values_ns: Sequence[int]) -> tuple[float, float, float]:
     """p50, p99 and the largest."""
     p50, p99, largest = np.percentile(np.array(values_ns), [50, 99, 100])
     return round(float(p50) / 1e6, 4), round(float(p99) / 1e6, 4), round(float(largest) / 1e6, 4)

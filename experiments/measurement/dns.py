@@ -54,6 +54,7 @@ class Message:
 
 def parse(payload: bytes) -> Message | None:
     """The message that these bytes begin with; none where they are no header and question."""
+    payload = bytes(payload)
     try:
         _, flags, questions, *counts = _HEADER.unpack_from(payload)
         offset, name, kind = _HEADER.size, "", 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from experiments import fidelity, pcapng, processor
+from experiments import crosscheck, fidelity, pcapng, processor
 from experiments.measurement import (
     application,
     events,
@@ -77,8 +77,8 @@ def measure(run_dir: Path) -> RunResult:
     observed = _observe(plan, captured, key_log)
     tables = Tables(run_dir / "tables")
     begin_ns, end_ns, ended = _bounds(plan, observed)
-    found = changes([row.marker for row in observed.seen], end_ns)
     tracks = _tracks(plan, observed)
+    found = [change for change in changes([row.marker for row in observed.seen], end_ns) if change.device in tracks]
     outcomes = [(change, metrics.outcome(change, tracks[change.device], observed.messages)) for change in found]
     tables.events(observed.seen)
     tables.probes(observed.probes)
@@ -212,7 +212,8 @@ def _evidence(
     delays = links.delays(measured, crossings)
     probes_of, requests_of = _by_device(plan, observed.probes), _by_device(plan, observed.requests)
     senders, late = fidelity.punctuality(probes_of, plan.probes.interval)
-    differences = fidelity.crosscheck(run_dir / "logs", probes_of, requests_of)
+    lessons_of = _by_device(plan, observed.lessons)
+    differences = crosscheck.crosscheck(run_dir / "logs", probes_of, requests_of, lessons_of, plan.family)
     samples = processor.samples(run_dir / "logs" / processor.LOG, *bounds)
     tables.links(delays)
     tables.senders(senders)

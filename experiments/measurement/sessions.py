@@ -17,7 +17,7 @@ _HOST = re.compile(rb"(?i)\r\nmec-host:[ \t]*([a-z0-9]+)")
 _LOCATION = re.compile(rb"(?i)\r\nlocation:[ \t]*([!-~]+)")
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)")
 _END_OF_HEAD = b"\r\n\r\n"
-_COMPLETED, _REDIRECTS = 200, (307, 308)
+_COMPLETED, _REDIRECTS = 200, (301, 302, 303, 307, 308)
 _WRAP = (1 << 32) - 1
 
 Deliveries = Mapping[tuple[str, int], tuple[Delivery, ...]]
@@ -77,6 +77,8 @@ class _Connection:
                 _, size_bytes = _head(segment.payload, match)
                 self.asked.setdefault(place, _Asked(int(match.group(2)), segment.time_ns, size_bytes))
             return
+        if self.ending in ("client", "abandoned"):
+            return  # the client has left: whatever comes now answers nobody
         for match in _RESPONSE.finditer(segment.payload):
             place = (segment.sequence + match.start()) & _WRAP
             head, size_bytes = _head(segment.payload, match)
@@ -134,7 +136,7 @@ def session(
             answer = answers[place] if place < len(answers) else None
             arrived = deliveries.get((device, asked.number), ())
             requests.append(_request(device, connection, asked, answer, arrived))
-            if answer is not None and answer.status in _REDIRECTS:
+            if answer is not None and answer.status in _REDIRECTS and answer.location:
                 redirects += _redirect(device, asked, answer, left)
     rows = [_row(device, c, c.number < len(connections), secured) for c in connections]
     return Session(sorted(requests, key=lambda request: request.sent_ns), rows, redirects)

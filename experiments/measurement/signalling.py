@@ -24,7 +24,7 @@ def signalling(plan: Plan, traffic: Traffic) -> list[MessageSeen]:
     """Every control message of a run, in order of time."""
     reader = _Reader(plan, traffic.owners)
     found: list[MessageSeen] = []
-    for node in traffic.nodes:
+    for node in traffic.files:
         for port in plan.signalling:
             if port.transport == "udp":
                 for datagram in traffic.datagrams(node, port.port):

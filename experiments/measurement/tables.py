@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.fidelity import LogDifference, SendLateness
+from experiments.crosscheck import LogDifference
+from experiments.fidelity import SendLateness
 from experiments.measurement.events import MarkerSeen
 from experiments.measurement.links import LinkDelay
 from meclab.changes import Change

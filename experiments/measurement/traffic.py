@@ -25,20 +25,15 @@ class Traffic:
     def __init__(self, plan: Plan, files: Files) -> None:
         """`files` are the run's captures by name; those of nodes are named as the node."""
         names = {node.name for node in plan.nodes} | {device.name for device in plan.devices}
-        self._files = {name: file for name, file in files.items() if name in names}
+        self.files: Files = {name: file for name, file in files.items() if name in names}
         self._plan = plan
-        self.owners = Owners(plan, self._files)
-
-    @property
-    def nodes(self) -> Sequence[str]:
-        """Those with a capture of their own."""
-        return tuple(self._files)
+        self.owners = Owners(plan, self.files)
 
     def datagrams(self, node: str, port: int) -> list[Datagram]:
         """What a node sent from or to a UDP port, and what came to it, in order of time."""
-        if node not in self._files:
+        if node not in self.files:
             return []
-        found = datagrams.datagrams(*self._files[node], port)
+        found = datagrams.datagrams(*self.files[node], port)
         return [d for d in found if self.owners.concerns(node, d.source, d.destination)]
 
     def conversations(self, node: str, port: int) -> list[Conversation]:
@@ -46,9 +41,9 @@ class Traffic:
         return list(streams.conversations([self._completed(s) for s in self._segments(node, port)], port))
 
     def _segments(self, node: str, port: int) -> list[Segment]:
-        if node not in self._files:
+        if node not in self.files:
             return []
-        found = streams.segments(*self._files[node], port)
+        found = streams.segments(*self.files[node], port)
         return [s for s in found if self.owners.concerns(node, s.source, s.destination)]
 
     def _completed(self, segment: Segment) -> Segment:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from experiments import pcapng
+from experiments.measurement import frames
+from experiments.measurement.traffic import Traffic
 from meclab import packets, planning, scenario, topology
 from meclab.packets import Marker, Probe, probe_reply
 from meclab.plan import Plan
@@ -111,6 +114,8 @@ class Run:
             interfaces = self.files.setdefault(point.file, Pcapng([])).interfaces
             self.files[point.file].interfaces = [*interfaces, point.interface]
             self.file_of[point.interface] = point.file
+        for node in self.plan.by_role("ops"):
+            self.files[node.name].snap = 262_144
 
     def at(self, ms: float) -> int:
         return self.start_ns + round(ms * MS)
@@ -121,6 +126,13 @@ class Run:
     def mark(self, ms: float, event: str, **fields: object) -> None:
         marker = Marker(event, self.at(ms), dict(fields))
         self.add(ms + 0.02, "lab0", udp("169.254.77.1", 4000, "169.254.77.2", packets.MARKER_PORT, marker.pack()))
+
+    def udp(
+        self, ms: float, interfaces: Iterable[str], source: tuple[str, int], to: tuple[str, int], payload: bytes
+    ) -> None:
+        """A datagram that passes interfaces, 1 ms from each to the next."""
+        for hop, interface in enumerate(interfaces):
+            self.add(ms + hop, interface, udp(*source, *to, payload))
 
     def probe(self, sequence: int, ms: float, host: str | None, lost_after: int = 99) -> None:
         """A probe to a host and back; with no host, or from the n-th hop on, it is lost."""
@@ -139,6 +151,15 @@ class Run:
                 ms += delays[hop - 1] + (self.error_ms if delays[hop - 1] else 0.005)
             self.add(ms, interface, frame)
         return ms
+
+    def traffic(self, folder: Path) -> Traffic:
+        """The captures as the measurement reads them."""
+        files = {}
+        for name, file in self.files.items():
+            file.write(folder / f"{name}.pcapng")
+            capture = pcapng.read(folder / f"{name}.pcapng")
+            files[name] = capture, frames.decode(capture)
+        return Traffic(self.plan, files)
 
     def write(self, run_dir: Path, leave_out: Iterable[str] = ()) -> Path:
         (run_dir / "captures").mkdir(parents=True, exist_ok=True)
@@ -179,3 +200,46 @@ def http_response(host: str, device: str, number: int) -> bytes:
         f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nMEC-Host: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+@dataclass
+class Connection:
+    """A TCP connection in the making, seen at both ends, 1 ms apart; its bytes are numbered."""
+
+    run: Run
+    client: tuple[str, int, str]
+    """Address, port, interface."""
+    server: tuple[str, int, str]
+    sequences: list[int] = field(default_factory=lambda: [1000, 5000])
+
+    def open(self, ms: float) -> "Connection":
+        self._segment(ms, True, SYN, b"", self.sequences[0] - 1)
+        self._segment(ms + 2, False, SYN | ACK, b"", self.sequences[1] - 1)
+        return self
+
+    def say(self, ms: float, outgoing: bool, payload: bytes, flags: int = PSH | ACK) -> "Connection":
+        """One segment, sent at `ms`."""
+        side = 0 if outgoing else 1
+        self._segment(ms, outgoing, flags, payload, self.sequences[side])
+        self.sequences[side] += len(payload)
+        return self
+
+    def post(self, ms: float, path: str, body: object, status: str = "200 OK", answer: object = None) -> "Connection":
+        """A request with its response 3 ms later."""
+        self.say(ms, True, http_request("POST", path, body))
+        content = json.dumps(answer or {}).encode()
+        return self.say(
+            ms + 3, False, f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+        )
+
+    def _segment(self, ms: float, outgoing: bool, flags: int, payload: bytes, sequence: int) -> None:
+        near, far = (self.client, self.server) if outgoing else (self.server, self.client)
+        frame = tcp(near[0], near[1], far[0], far[1], flags, sequence, payload)
+        for later, end in ((0, near), (1, far)):
+            if end[2]:
+                self.run.add(ms + later, end[2], frame)
+
+
+def http_request(method: str, path: str, body: object) -> bytes:
+    content = json.dumps(body).encode()
+    return f"{method} {path} HTTP/1.1\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content

@@ -392,3 +392,74 @@ def test_the_sampler_writes_samples_until_it_is_stopped(tmp_path):
     assert len(found) >= 2
     assert all(0 <= share <= 1 for _, share in found)
     assert processor.samples(path, 0, 1) == []
+
+
+def redirected():
+    """The device's request after its move is redirected from the old host to the new one."""
+    run = a_run(a_plan("http-redirect"))
+    for outgoing, ms, host, port in ((True, 2035, "mec1", 40001), (True, 2060, "mec2", 40002)):
+        node = run.plan.node(host)
+        ends = ("10.45.0.1", port, "ue1-eth0"), (str(node.ipv4), 8080, node.interface)
+        connection = synthetic.Connection(run, *ends).open(ms)
+        connection.say(ms + 4, outgoing, b"GET /session/ue1?n=9 HTTP/1.1\r\n\r\n")
+        status = (
+            "307 T\r\nLocation: http://10.1.2.10:8080/session/ue1?n=9\r\nContent-Length: 0\r\nMEC-Host: mec1\r\n\r\n"
+        )
+        redirect = f"HTTP/1.1 {status}".encode()
+        connection.say(ms + 8, False, redirect if host == "mec1" else http_response("mec2", "ue1", 9))
+        if host == "mec1":
+            connection.say(ms + 12, True, b"", synthetic.FIN | ACK)
+    return run
+
+
+def test_a_redirect_is_learned_from_counted_and_in_the_tables(tmp_path):
+    run = redirected()
+    (found,) = measurement.measure(run.write(tmp_path)).handovers
+    assert (found.learn_ms, found.stale_requests, found.reconnects, found.resets) == (14.0, 1, 1, 0)
+    assert found.interruption_ms == 1931.0
+    (row,) = rows(tmp_path, "handovers")
+    assert (row["learned_by"], row["cache_age_ms"]) == ("redirect", "")
+    assert [(r["status"], r["server"], r["done_ns"] != "") for r in rows(tmp_path, "requests")] == [
+        ("307", "10.1.1.10", False),
+        ("200", "10.1.2.10", True),
+    ]
+    assert [row["by"] for row in rows(tmp_path, "lessons")] == ["redirect"]
+    assert [(row["role"], row["sender"], row["own"]) for row in rows(tmp_path, "signalling")] == [
+        ("redirect", "ue1", "1"),
+        ("redirect", "mec1", "1"),
+    ]
+
+
+def test_routing_that_disagrees_with_the_orchestrator_is_said(tmp_path):
+    run = a_run(a_plan("bgp-anycast"))
+    found = measurement.measure(run.write(tmp_path))
+    assert (found.notes, found.fidelity.trusted) == ((), True)
+    pinned = a_run(a_plan("bgp-anycast"))
+    pinned.mark(3000, "decision", device="ue1", host="mec1", from_host="mec2", trigger="pin", reason="pinned")
+    (note,) = measurement.measure(pinned.write(tmp_path)).notes
+    assert note == (
+        "routing and the orchestrator disagree in 1 of 2 changes: ue1 at ap2 is served by mec2, decided was mec1"
+    )
+
+
+def test_in_a_routed_network_without_captured_switches_ways_are_the_shortest():
+    made = metro("bgp-anycast")
+    crossings = {
+        (c.from_node, c.to_node): c
+        for c in paths.crossings(made, [Marker("attach", 5, {"device": "ue1", "ap": "ap2"})])
+    }
+    air_ms, access_ms, local_ms, backhaul_ms = 2.0, 1.0, 0.5, 4.0
+    ((_, delay_ns, _, _),) = crossings["ue1", "mec3"].steps[-1:]
+    assert delay_ns / MS == air_ms + access_ms + backhaul_ms + local_ms
+
+
+def test_keys_of_sessions_over_tls_are_in_every_capture(tmp_path):
+    run_dir = a_run(a_plan("http-redirect", http={"tls": True})).write(tmp_path)
+    found = measurement.measure(run_dir)
+    assert "the sessions cannot be decrypted: no device has left its TLS keys" in found.fidelity.reasons
+    (run_dir / "logs" / "ue1-tls-keys.log").write_text(f"CLIENT_RANDOM {'00' * 32} {'11' * 48}\n")
+    again = measurement.measure(run_dir)
+    assert again.fidelity.reasons == ()
+    for name in ("ue1", "mec2", "merged"):
+        assert b"CLIENT_RANDOM" in (run_dir / "captures" / f"{name}.pcapng").read_bytes()
+    assert measurement.measure(run_dir) == again

@@ -67,6 +67,55 @@ def test_a_request_repeated_on_the_next_connection_is_two_attempts():
     assert [c.ending for c in connections] == ["reset", "open"]
 
 
+def response(ms, status, sequence, more=b""):
+    head = f"HTTP/1.1 {status}\r\nMEC-Host: front\r\n".encode() + more + b"Content-Length: 0\r\n\r\n"
+    return segment(ms, False, PSH | ACK, sequence, head)
+
+
+def to(server, found):
+    """A segment of another connection."""
+    ends = (server, 8080, UE[0], 40001) if found.source_port == 8080 else (UE[0], 40001, server, 8080)
+    return Segment(found.time_ns, "ue1-eth0", *ends, found.sequence, found.flags, found.size, found.payload)
+
+
+REDIRECT = response(15, "307 Temporary Redirect", 500, b"Location: http://10.1.2.10:8080/session/ue1?n=7\r\n")
+
+
+def test_only_a_response_of_status_200_completes_a_request():
+    requests, _ = read([*OPENED, ask(10, 1, 100), response(15, "503 Service Unavailable", 500)])
+    (failed,) = requests
+    assert (failed.status, failed.answered_ns, failed.done_ns, failed.server) == (503, 15 * MS, None, "10.99.0.1")
+
+
+def test_a_redirect_sends_the_same_request_on_to_another_server():
+    reopened = [to("10.1.2.10", found) for found in (segment(20, True, SYN, 99), segment(25, False, SYN | ACK, 499))]
+    again = [to("10.1.2.10", found) for found in (ask(26, 7, 100), answer(33, 7, 500, "mec2"))]
+    closed = segment(16, True, FIN | ACK, 200)
+    requests, connections = read([*OPENED, ask(10, 7, 100), REDIRECT, closed, *reopened, *again])
+    assert [(r.number, r.server, r.status, r.done_ns, r.host) for r in requests] == [
+        (7, "10.99.0.1", 307, None, "front"),
+        (7, "10.1.2.10", 200, 33 * MS, "mec2"),
+    ]
+    assert requests[0].location == "http://10.1.2.10:8080/session/ue1?n=7"
+    assert [(c.ending, c.server) for c in connections] == [("client", "10.99.0.1"), ("open", "10.1.2.10")]
+
+
+def test_a_redirect_and_the_request_that_got_it_are_messages_each_when_it_left():
+    asked = ask(10, 7, 100)
+    left = sessions.departures([[segment(13, False, PSH | ACK, 500, b"x"), REDIRECT]], 8080)
+    first, second = sessions.session("ue1", [*OPENED, asked, REDIRECT], 8080, {}, left=left).redirects
+    assert (first.at_ns, first.role, first.size_bytes, first.sender, first.own) == (
+        *(10 * MS, "redirect", asked.size, "ue1", True),
+    )
+    assert (second.at_ns, second.size_bytes, second.sender, second.device) == (13 * MS, REDIRECT.size, "front", "ue1")
+    assert second.message == "307 http://10.1.2.10:8080/session/ue1?n=7"
+
+
+def test_a_response_to_a_client_that_has_left_completes_nothing():
+    requests, _ = read([*OPENED, ask(10, 1, 100), segment(12, True, FIN | ACK, 200), answer(18, 1, 500)])
+    assert [(r.done_ns, r.answered_ns) for r in requests] == [(None, None)]
+
+
 @pytest.mark.parametrize(
     ("last", "ending"),
     [

@@ -117,3 +117,51 @@ def test_what_happens_in_the_drain_is_not_measured_and_ends_the_window_with_the_
     markers = [*JOINED, attach(130, "ap2", "ap1"), detach(1100, "ap2"), attach(1130, "ap1", "ap2")]
     (move,) = changes(markers, 1000 * MS)
     assert (move.end_ns, move.cut_by_change) == (1000 * MS, False)
+
+
+def test_a_decision_that_prepared_a_move_is_the_moves():
+    markers = [*JOINED, decision(50, "mec2", "mec1", "prepare"), detach(100, "ap1"), attach(130, "ap2", "ap1")]
+    (move,) = changes(markers, 1000 * MS)
+    assert (move.t0_ns, move.decision_ns, move.from_host, move.to_host) == (130 * MS, 50 * MS, "mec1", "mec2")
+    assert (move.trigger, move.begin_ns) == ("attach", 100 * MS)
+    kept = changes([*markers, decision(131, "mec2", "mec2")], 1000 * MS)
+    assert kept == (move,)
+
+
+def test_an_attach_that_led_elsewhere_than_was_prepared_has_a_decision_of_its_own():
+    markers = [*JOINED, decision(50, "mec2", "mec1", "prepare"), attach(130, "ap2", "ap1")]
+    (move,) = changes([*markers, decision(131, "mec3", "mec2")], 1000 * MS)
+    assert (move.decision_ns, move.to_host) == (131 * MS, "mec3")
+
+
+def test_what_was_prepared_before_the_attach_before_is_not_the_moves():
+    markers = [*JOINED, decision(50, "mec2", "mec1", "prepare"), attach(130, "ap2", "ap1"), attach(500, "ap1", "ap2")]
+    first, second = changes(markers, 1000 * MS)
+    assert (first.decision_ns, second.decision_ns, second.from_host) == (50 * MS, None, "mec1")
+
+
+def test_a_pin_counts_from_the_instant_the_operator_pinned_that_device():
+    markers = [
+        *(*JOINED, attach(0, "ap1", device="ue2"), decision(1, "mec1", device="ue2")),
+        mark(200, "pin", device="ue1", host="mec2"),
+        mark(205, "pin", device="ue2", host="mec3"),
+        decision(210, "mec2", "mec1", "pin"),
+        decision(215, "mec3", "mec1", "pin", "ue2"),
+    ]
+    found = changes(markers, 1000 * MS)
+    assert [(c.device, c.t0_ns, c.trigger, c.to_host) for c in found] == [
+        ("ue1", 200 * MS, "pin", "mec2"),
+        ("ue2", 205 * MS, "pin", "mec3"),
+    ]
+
+
+def test_another_policy_changes_hosts_without_a_move():
+    (change,) = changes([*JOINED, decision(210, "mec2", "mec1", "policy")], 1000 * MS)
+    assert (change.t0_ns, change.trigger, change.from_ap, change.to_ap) == (210 * MS, "policy", "ap1", "ap1")
+
+
+def test_what_an_attach_led_to_when_the_dwell_time_was_over_is_a_change_of_its_own():
+    markers = [*JOINED, attach(130, "ap2", "ap1"), decision(131, "mec1", "mec1"), decision(600, "mec2", "mec1")]
+    move, later = changes(markers, 1000 * MS)
+    assert (move.to_host, move.end_ns) == ("mec1", 600 * MS)
+    assert (later.t0_ns, later.from_ap, later.to_ap, later.to_host) == (600 * MS, "ap2", "ap2", "mec2")

@@ -4,7 +4,7 @@ import pytest
 
 from meclab.changes import Change
 from meclab.metrics import Track, busy_span, longest_silence_ns, outcome, quiet_spans, rate_per_min
-from meclab.observations import ConnectionSeen, Delivery, MessageSeen, ProbeSeen, RequestSeen
+from meclab.observations import ConnectionSeen, Delivery, LessonSeen, MessageSeen, ProbeSeen, RequestSeen
 
 MS = 1_000_000
 
@@ -40,8 +40,12 @@ def message(at, own=True, device="", size=100):
     return MessageSeen(at * MS, "openflow", "FLOW_MOD", "steer", size, own, device)
 
 
-def measured(seen=(), requests=(), connections=(), messages=(), **other):
-    return outcome(change(**other), Track(seen, requests, connections), messages)
+def lesson(at, host="mec2", by="dns", handed=None):
+    return LessonSeen("ue1", at * MS, by, host, "", None if handed is None else handed * MS)
+
+
+def measured(seen=(), requests=(), connections=(), messages=(), lessons=(), **other):
+    return outcome(change(**other), Track(seen, requests, connections, lessons), messages)
 
 
 MOVE = [*probes(500, 960, 8, "mec1"), *probes(1000, 1020, 20, "mec1"), *probes(1020, 2000, 8, "mec2")]
@@ -69,6 +73,34 @@ def test_steer_is_none_where_the_decided_host_never_answers_in_the_window():
 
 def test_a_reply_before_the_attach_does_not_count_as_steered():
     assert measured([probe(900, 8, "mec2"), probe(1500, 8, "mec2")]).steer_ms == 508.0
+
+
+def test_learning_is_the_first_message_that_names_the_decided_host():
+    found = measured(lessons=[lesson(990), lesson(1004, "mec1"), lesson(1020, by="redirect"), lesson(1030)])
+    assert (found.learn_ms, found.learned_by) == (20.0, "redirect")
+
+
+def test_nothing_was_learned_where_no_message_of_the_window_names_the_decided_host():
+    for lessons in ([], [lesson(1004, "mec1")], [lesson(1004, "")], [lesson(999)], [lesson(2000)]):
+        found = measured(lessons=lessons)
+        assert (found.learn_ms, found.learned_by) == (None, None)
+    assert measured(lessons=[lesson(1004)], to_host=None, decision_ns=None).learn_ms is None
+
+
+def test_of_a_prepared_decision_the_device_may_have_learned_before_the_attach():
+    found = measured(lessons=[lesson(880), lesson(920), lesson(1010)], decision_ns=900)
+    assert (found.decide_ms, found.learn_ms) == (-100.0, -80.0)
+
+
+def test_the_caches_age_is_of_the_last_answer_before_the_attach():
+    taken = [
+        lesson(200, "mec1", handed=100),
+        lesson(700, "mec1", handed=600),
+        lesson(800, "mec1"),
+        lesson(1005, handed=1005),
+    ]
+    assert measured(lessons=taken).cache_age_ms == 400.0
+    assert measured(lessons=taken[2:]).cache_age_ms is None
 
 
 def test_gap_is_from_the_last_reply_before_the_detach_to_the_first_after_it():
@@ -209,6 +241,11 @@ def test_stale_requests_arrived_elsewhere_between_the_decision_and_the_windows_e
         request(4, 1990, 2010, ("mec1", 2003)),
     ]
     assert measured(MOVE, asked).stale_requests == 1
+
+
+def test_no_request_is_stale_before_the_attach_that_was_prepared():
+    asked = [request(1, 900, 950, ("mec1", 940)), request(2, 1001, 1020, ("mec1", 1005))]
+    assert measured(MOVE, asked, decision_ns=900).stale_requests == 1
 
 
 def test_a_request_repeated_on_another_connection_is_one_stale_request():
