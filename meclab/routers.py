@@ -107,6 +107,11 @@ def loopback(number: int) -> Pair:
     return _LOOPBACK_IPV4 + number + 1, _LOOPBACK_IPV6 + number + 1
 
 
+def loopbacks(plan: Plan) -> dict[str, Pair]:
+    """Every router's own addresses: where its program listens."""
+    return {name: speaker.loopback for name, speaker in speakers(plan).items() if speaker.is_router}
+
+
 def link_addresses(index: int) -> tuple[Pair, Pair]:
     """Addresses of both ends of the plan's n-th link, from 0: a /31 (RFC 3021) and a /64."""
     ipv4, ipv6 = _LINK_IPV4 + 2 * index, _LINK_IPV6 + (index << 64)

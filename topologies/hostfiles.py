@@ -19,8 +19,7 @@ def hosts_text(plan: Plan) -> str:
     lines = ["127.0.0.1 localhost", "::1 localhost ip6-localhost"]
     named = [(node.name, node.ipv4, node.ipv6) for node in plan.nodes]
     if routers.applies(plan):
-        speakers = routers.speakers(plan)
-        named += [(name, *speakers[name].loopback) for name in routers.names(plan)]
+        named += [(name, *pair) for name, pair in routers.loopbacks(plan).items()]
     named += [(device.name, device.ipv4, device.ipv6) for device in plan.devices]
     for name, ipv4, ipv6 in (*named, ("vip", plan.vip_ipv4, plan.vip_ipv6)):
         if ipv4 is not None:

@@ -25,11 +25,13 @@ Datapath = Literal["kernel", "user"]
 COMMANDS = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "mnexec": "mininet",
     "ovs-vswitchd": "openvswitch-switch",
     "ovsdb-server": "openvswitch-switch",
     "ovs-vsctl": "openvswitch-switch",
     "ovs-ofctl": "openvswitch-switch",
+    "vtysh": "frr",
     "dumpcap": "wireshark-common",
     "mergecap": "wireshark-common",
     "editcap": "wireshark-common",

@@ -63,6 +63,10 @@ class Network:
         """Waits until routers have their routes, once the programs run that announce some; at once for switches."""
         self.switching.settle()
 
+    def routed_attachments(self) -> dict[str, str] | None:
+        """Device to the access point where a router has it on the link; none where a controller knows instead."""
+        return self.switching.attachments()
+
     def stop(self) -> None:
         """Ends the switches, the air, the links and every node's shell."""
         self.switching.stop()

@@ -78,10 +78,15 @@ class Routers:
 
         The MEC hosts' programs must have been started: it is they that announce the address.
         """
-        self._frr.await_ready()
         targets = self._targets()
-        self._await("routes to", lambda: [text for name in self._names for text in self._unknown(name, targets)])
+
+        def unknown() -> list[str]:
+            return [text for name in self._names for text in self._unknown(name, targets)]
+
+        self._frr.await_ready()
+        self._await("routes to", unknown)
         self._await("BFD up", lambda: [f"at {name}" for name in self._names if not self._is_watched(name)])
+        self._await("routes to", unknown)  # a session may have gone and come again until BFD was up
 
     def _await(self, what: str, lacking: Callable[[], list[str]]) -> None:
         deadline = time.monotonic() + SETTLE_S

@@ -29,6 +29,9 @@ class Switching(Protocol):
     def settle(self) -> None:
         """Waits until routes are as the plan has them; nothing where a controller is told so."""
 
+    def attachments(self) -> dict[str, str] | None:
+        """Device to access point as the routers' tables have it; none where a controller is to be asked."""
+
     def check(self) -> None:
         """Raises `RunError` with the last log lines of a process that has ended by itself."""
 
@@ -75,6 +78,9 @@ class OpenFlowSwitches:
 
     def settle(self) -> None:
         """Nothing: the controller says when its rules are in place."""
+
+    def attachments(self) -> dict[str, str] | None:
+        return None
 
     def check(self) -> None:
         self._openvswitch.check()

@@ -111,7 +111,7 @@ class Trial:
 
     def post(self, router_name: str, body: object) -> list[object]:
         """Status and answer of a router to a posted body."""
-        address = routers.speakers(self.network.plan)[router_name].loopback[0]
+        address = routers.loopbacks(self.network.plan)[router_name][0]
         command = (
             f"curl -s -m 5 -w '\\n%{{http_code}}' -d '{json.dumps(body)}' http://{address}:{ROUTER_PORT}/v1/attachments"
         )
@@ -135,7 +135,7 @@ class Trial:
             "outcomes": {name: answer[1]["attachments"][0]["outcome"] for name, answer in answers.items()},
             "served_after_ms": until(lambda: self.device.both() == [host, host]),
             "cloud_reaches_it_after_ms": until(lambda: self.ping("cloud", "ue1") and self.ping("cloud", "ue1", 6)),
-            "known": self.network.switching.attachments(),
+            "known": self.network.routed_attachments(),
         }
 
     def ping(self, source: str, target: str, family: int = 4) -> bool:
@@ -148,9 +148,9 @@ class Trial:
     def fails(self, cause: Callable[[], object], mends: Callable[[], object]) -> dict[str, object]:
         """How long until the other host serves, what is seen meanwhile, and how long until the first does again."""
         cause()
-        left = speaking(self.network, "mec1")
         other_ms = until(lambda: self.device.both() == ["mec2", "mec2"])
         path, core = self.path("ue1", "vip"), self.path("cloud", "vip")
+        left = speaking(self.network, "mec1")
         mends()
         return {
             "other_ms": other_ms,
@@ -173,7 +173,7 @@ def observe(network: Network, began: float) -> dict[str, object]:
     network.settle()
     found: dict[str, object] = {"ms": [start_ms, programs_ms, (time.monotonic() - began) * 1e3]}
     network.attach("ue1", "ap1")
-    found["unknown_to_routers"] = [trial.ping("cloud", "ue1"), network.switching.attachments()]
+    found["unknown_to_routers"] = [trial.ping("cloud", "ue1"), network.routed_attachments()]
     found["first"] = {name: answer[0] for name, answer in trial.told("ue1", "ap1").items()}
     found["at_first"] = [until(lambda: trial.device.both() == ["mec1", "mec1"]), trial.device.both()]
     found["hosts"] = [pair for pair in (("ue1", "cloud"), ("mec1", "mec2"), ("ops", "ue1"), ("edge1", "ue1"),
@@ -198,6 +198,7 @@ def observe(network: Network, began: float) -> dict[str, object]:
     found["vtysh"] = network.mininet["edge1"].cmd("vtysh -c 'show bgp summary json' | head -c 1").strip()
     found["user"] = network.mininet["edge1"].cmd("ps -o user= -C bgpd | sort -u").strip()
     found["flows"] = (network.run_dir / "flows" / "before" / "edge1.txt").read_text()
+    found["names"] = network.mininet["ue1"].cmd("getent ahostsv4 edge2 | grep STREAM").split()[:1]
     found["shell"] = network.mininet["ap1"].cmd("cat /sys/class/net/ap1/bridge/stp_state").strip()
     found["frr_outside"] = [str(path) for path in Path("/run/frr").iterdir()]
     network.check()

@@ -31,6 +31,10 @@ def test_a_device_is_reached_only_once_a_router_knows_where_it_is(found):
     assert found["at_first"][1] == ["mec1", "mec1"]
 
 
+def test_routers_have_names(found):
+    assert found["names"] == ["172.30.0.3"]
+
+
 def test_hosts_devices_and_routers_reach_each_other_in_both_families(found):
     assert found["hosts"] == []
 
