@@ -89,7 +89,8 @@ class DnsRule(Body):
     ipAddress: IPv4Address | IPv6Address
     ttl: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     """Seconds; the zone's where it is left out."""
-    state: Literal["ACTIVE", "INACTIVE"]
+    state: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
+    """Left out by GS MEC 010-2 clause 6.2.1.13, which configures platforms with rules."""
     clientSubnet: tuple[IPv4Network | IPv6Network, ...] | None = None
     """Extension: the rule holds for clients in these prefixes; for everybody where it is left out. MEC 011 knows
     one answer for all."""

@@ -3,10 +3,9 @@
 Names in camel case are those of GS MEC 011 clause 7.1 and GS MEC 010-2 clause 6.2; a null is an attribute left out.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field
 
 from meclab.messages import Body, DnsRule
 
@@ -80,25 +79,19 @@ class TrafficRule(Body):
         "DUPLICATE_ENCAPSULATED",
     ]
     dstInterface: DestinationInterface | None = None
-    state: RuleState
+    state: RuleState = "ACTIVE"
+    """Left out by GS MEC 010-2 clause 6.2.1.9."""
 
 
 class PlatformConfiguration(Body):
     """Into the platform manager, for one application instance: `POST …/configure_platform_for_app` (GS MEC 010-2
-    clause 6.2.2.21). Rules without a `state`, which MEC 010-2 does not know, are active."""
+    clause 6.2.2.21)."""
 
     update: _UINT
     """Extension: counts the orchestrator's updates. A rule gives way to one of a greater update alone."""
     appDNSRule: tuple[DnsRule, ...] = ()
     """Change together, in one step."""
     appTrafficRule: tuple[TrafficRule, ...] = ()
-
-    @field_validator("appDNSRule", "appTrafficRule", mode="before")
-    @classmethod
-    def _active(cls, rules: Any) -> Any:
-        if not isinstance(rules, list | tuple):
-            return () if rules is None else rules
-        return tuple({"state": "ACTIVE", **rule} if isinstance(rule, Mapping) else rule for rule in rules)
 
 
 class InstanceConfiguration(PlatformConfiguration):

@@ -27,6 +27,13 @@ class Rule:
     version: Version
     subnets: tuple[tuple[Version, int, int], ...] | None
     """Version, length and leading bits of the client subnets that it holds for; none: for everybody."""
+    change: int = 0
+    """How often the application has changed it since that update."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """As `DnsUpdate.order`."""
+        return self.update, self.change
 
     @property
     def rule_id(self) -> str:
@@ -112,7 +119,7 @@ class Rules:
         read, problems = [], []
         for stated in update.rules:
             try:
-                rule = read_rule(stated, update.update)
+                rule = read_rule(stated, update.update, update.change)
                 complaint = refuse(rule)
             except ValueError as error:
                 complaint = str(error)
@@ -128,7 +135,7 @@ class Rules:
 
     def _is_news(self, rule: Rule) -> bool:
         known = self.by_id.get(rule.rule_id)
-        return known is None or known.update < rule.update
+        return known is None or known.order < rule.order
 
     def _with(self, news: list[Rule], update: int) -> "Rules":
         if not news:
@@ -154,11 +161,11 @@ class Rules:
         return self.by_name.get(name, NO_RULES)
 
 
-def read_rule(stated: DnsRule, update: int) -> Rule:
+def read_rule(stated: DnsRule, update: int, change: int = 0) -> Rule:
     """A rule with its name and subnets read; raises `ValueError`."""
     version: Version = 4 if stated.ipAddress.version == 4 else 6
     subnets = None if stated.clientSubnet is None else tuple(_leading(subnet) for subnet in stated.clientSubnet)
-    return Rule(stated, update, parse_name(stated.domainName), version, subnets)
+    return Rule(stated, update, parse_name(stated.domainName), version, subnets, change)
 
 
 def _leading(subnet: IPv4Network | IPv6Network) -> tuple[Version, int, int]:
