@@ -1,6 +1,7 @@
 """An interactive lab's answers to requests from other terminals (`experiments.control`)."""
 
 import threading
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,8 @@ from experiments.control import ControlServer, Handler
 from experiments.lab import Lab
 from meclab import check
 from meclab.errors import InputError, Problem, ScenarioError
-from meclab.scenario import Failure, LinkChange, Restore
+from meclab.packets import Marker
+from meclab.scenario import Failure, LinkChange, Pin, Restore
 
 
 def serve(lab: Lab) -> None:
@@ -37,6 +39,10 @@ class Interaction:
             "fail": self.fail,
             "restore": self.restore,
             "trace": self.trace,
+            "policy": self.policy,
+            "change-policy": self.change_policy,
+            "pin": self.pin,
+            "decisions": self.decisions,
         }
         return {name: self._serialised(handler) for name, handler in plain.items()}
 
@@ -87,6 +93,25 @@ class Interaction:
 
     def _host(self, fields: dict[str, Any]) -> str:
         return self._known("host", fields["host"], [node.name for node in self._lab.plan.mec_hosts])
+
+    def policy(self, _: dict[str, Any]) -> dict[str, Any]:
+        """The orchestrator's policy and pins."""
+        return self._lab.operator.policy()
+
+    def change_policy(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Changes the policy; answers with what holds now and the devices whose host changed."""
+        self._lab.mark(Marker("policy", time.time_ns(), fields["change"]))
+        return self._lab.operator.change_policy(fields["change"])
+
+    def pin(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Pins a device to a host, or with none ends its pin; answers with the devices whose host changed."""
+        device = self._known("device", fields["device"], [device.name for device in self._lab.plan.devices])
+        host = None if fields["host"] is None else self._host(fields)
+        return {"changed": self._lab.timeline.pin(Pin(device=device, host=host))}
+
+    def decisions(self, fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """The orchestrator's audit log after a number."""
+        return self._lab.operator.decisions(int(fields["after"]))
 
     def trace(self, fields: dict[str, Any]) -> dict[str, Any]:
         """The path that a packet takes now."""

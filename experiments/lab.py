@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments import processor, provenance
 from experiments.capture import Captures
+from experiments.operator import Operator
 from experiments.processes import Process, Programs, await_condition, in_namespace
 from experiments.results import CaptureCount
 from experiments.timeline import SERVING_PROGRAMS, Timeline
@@ -42,6 +43,7 @@ class Lab:
         self.network = Network(plan, run_dir, datapath)
         self.programs: Programs | None = None
         self.over = threading.Event()
+        self.operator = Operator(plan)
         self.timeline = Timeline(self)
         self._measuring = measuring
         self._tell = tell
@@ -198,6 +200,12 @@ class Lab:
 
     def handover(self, device: str, ap: str) -> None:
         self.network.handover(device, ap)
+
+    def prepare(self, device: str, ap: str) -> None:
+        self.operator.prepare(device, ap, time.time_ns())
+
+    def pin(self, device: str, host: str | None) -> list[str]:
+        return self.operator.unpin(device) if host is None else self.operator.pin(device, host)
 
     def change_link(self, change: LinkChange) -> None:
         self.network.change_link(*change.between, change)

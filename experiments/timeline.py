@@ -9,9 +9,11 @@ from typing import Protocol
 from meclab.errors import RunError
 from meclab.packets import APP_PORT, Marker
 from meclab.plan import Plan
-from meclab.scenario import Event, Failure, LinkChange, Load, Restore
+from meclab.scenario import Event, Failure, Handover, LinkChange, Load, Pin, Restore
 
 SERVING_PROGRAMS = ("echo", "app")
+Action = tuple[int, Callable[[], object]]
+"""When, in ns from the beginning, and what."""
 
 
 class Stage(Protocol):
@@ -29,6 +31,8 @@ class Stage(Protocol):
     def run_on(self, node: str, argv: list[str]) -> subprocess.CompletedProcess[str]: ...
     def mark(self, marker: Marker) -> None: ...
     def join(self, device: str) -> None: ...
+    def prepare(self, device: str, ap: str) -> None: ...
+    def pin(self, device: str, host: str | None) -> list[str]: ...
 
 
 class Timeline:
@@ -39,8 +43,20 @@ class Timeline:
         plan = stage.plan
         events = [(event.at, partial(self._play, event)) for event in plan.events]
         joins = [(device.joins_ns, partial(stage.join, device.name)) for device in plan.devices if device.joins_ns]
-        self._actions: list[tuple[int, Callable[[], None]]] = sorted([*joins, *events], key=lambda action: action[0])
+        actions: list[Action] = [*joins, *self._preparations(), *events]
+        self._actions = sorted(actions, key=lambda action: action[0])
         self._failed: dict[str, list[Failure]] = {}
+
+    def _preparations(self) -> list[Action]:
+        """The orchestrator hears of each handover ahead, where the policy has it so."""
+        plan = self._stage.plan
+        if not plan.policy.prepare:
+            return []
+        moves = [(event.at, event.handover) for event in plan.events if event.handover is not None]
+        return [(max(0, at_ns - plan.policy.lead), partial(self._prepare, move)) for at_ns, move in moves]
+
+    def _prepare(self, move: Handover) -> None:
+        self._stage.prepare(move.device, move.to)
 
     def run(self, check: Callable[[], None], tick_s: float = 0.05) -> None:
         """Plays everything and returns at the plan's end; `check` is called between and may raise."""
@@ -64,6 +80,8 @@ class Timeline:
             self.restore(event.restore)
         elif event.load is not None:
             self.load(event.load)
+        elif event.pin is not None:
+            self.pin(event.pin)
 
     def fail(self, failure: Failure) -> None:
         """Makes a MEC host fail; the marker goes out right before."""
@@ -104,6 +122,11 @@ class Timeline:
         done = self._stage.run_on(load.host, [*argv, "-d", body, url])
         if done.returncode:
             raise RunError(f"setting the load of {load.host} failed: {done.stderr.strip()}")
+
+    def pin(self, pin: Pin) -> list[str]:
+        """The operator pins a device to a MEC host, or ends its pin; the devices whose host changed at once."""
+        self._mark("pin", device=pin.device, host=pin.host)
+        return self._stage.pin(pin.device, pin.host)
 
     def _uplink(self, host: str) -> tuple[str, str]:
         link = next(link for link in self._stage.plan.links if host in (link.a.node, link.b.node))

@@ -23,6 +23,7 @@ def main(context: Context) -> int:
             "decision",
             decision.at_ns,
             device=decision.device,
+            ap=decision.ap,
             host=decision.host,
             from_host=decision.previous,
             trigger=decision.trigger,

@@ -24,12 +24,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 
-from hosts import meo_bodies
-from hosts.meo_bodies import Changed, Decided, Decisions, PinBody, Pins, PolicyAnswer, PolicyChange, PolicyNow, Refusal
+from hosts.meo_bodies import Changed, Decided, Decisions, Pins, PolicyAnswer, PolicyNow, Refusal
 from hosts.meo_core import Meo
 from hosts.standings import AttachResult, Conflict, UnknownName
 from meclab.errors import PeerError
 from meclab.messages import AttachEvent, LoadReport, Preparation
+from meclab.operation import PinTo, PolicyChange
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
     404: {"model": Refusal, "description": "A name that the plan does not have"},
@@ -106,7 +106,7 @@ def _operator(api: FastAPI, meo: Meo) -> None:
         return Pins(pins=meo.state.policy.pins)
 
     @api.put("/v1/pins/{device}", responses=_REFUSED, tags=["operator"])
-    async def pin(device: str, body: PinBody) -> Changed:
+    async def pin(device: str, body: PinTo) -> Changed:
         """Pins a device to a MEC host: it wins over the policy while the host lives."""
         return Changed(changed=[decision.device for decision in meo.pinned(device, body.host, time.time_ns())])
 
@@ -174,7 +174,7 @@ def _decided(result: AttachResult) -> Response:
 
 
 def _policy(meo: Meo) -> PolicyNow:
-    return PolicyNow.model_validate(meo.state.policy.model_dump(mode="json", include=set(meo_bodies.CHANGEABLE)))
+    return PolicyNow.model_validate(meo.state.policy.model_dump(mode="json", include=set(PolicyChange.model_fields)))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -186,7 +186,9 @@ def _complaint(details: Mapping[str, Any]) -> str:
     """`hysteresis: found '2': a number of at least 0 with a unit (…), such as 30ms`."""
     where = ".".join(str(step) for step in details["loc"] if step != "body") or "body"
     words = details["msg"].removeprefix("Value error, ")
-    return f"{where}: {words}" if details["type"] == "missing" else f"{where}: found {details['input']!r}: {words}"
+    if details["type"] in ("missing", "extra_forbidden"):
+        return f"{where}: {'missing' if details['type'] == 'missing' else 'an unknown key'}"
+    return f"{where}: found {details['input']!r}: {words}"
 
 
 async def _unknown(_: Request, error: Exception) -> Response:

@@ -1,42 +1,14 @@
-"""Bodies of the orchestrator's interface that nobody but its clients and `hosts.meo_api` reads."""
+"""What the orchestrator's interface answers with."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from meclab.messages import Body
-from meclab.model import Name
 from meclab.policy import Trigger
-from meclab.quantity import Duration, Fraction
-from meclab.scenario import Policy
-
-CHANGEABLE = ("kind", "hysteresis", "load_margin", "load_limit", "dwell", "delay")
-"""Keys of `Policy` that may change while the orchestrator runs; pins have requests of their own."""
-
-
-class PolicyChange(Body):
-    """A policy, whole or in part: what is left out stays as it is."""
-
-    kind: Literal["nearest", "least-loaded"] = "nearest"
-    hysteresis: Duration = 0
-    load_margin: Fraction = 0.0
-    load_limit: Fraction = 0.0
-    dwell: Duration = 0
-    delay: Duration = 0
-
-    def applied(self, policy: Policy) -> Policy:
-        """The policy with what was given."""
-        return policy.model_copy(update={key: getattr(self, key) for key in self.model_fields_set})
-
-
-class PinBody(Body):
-    """The MEC host that a device is pinned to."""
-
-    host: Name
 
 
 class Answer(BaseModel):
-    """What the interface answers with."""
+    """An answer's body."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from hosts.audit import Audit, Entry
 from hosts.orchestrator import Orchestrator
-from hosts.standings import Attachment, AttachResult
+from hosts.standings import AttachResult
 from meclab.facts import Fact
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.model import MILLISECOND, SECOND
@@ -146,8 +146,7 @@ class Meo:
             return ()
         if decision.of_location:
             return self._steering.located(decision)
-        known: Attachment = self.state.devices[decision.device]
-        facts = self._steering.decided(decision, known.place)
+        facts = self._steering.decided(decision)
         entry.note = self._steering.shortfall(decision.device)
         return facts
 

@@ -234,8 +234,8 @@ class Orchestrator:
         known.held_until_ns = known.changed_ns + rules.dwell if held and known.changed_ns else None
         if decision.changes and known.host is not None:
             known.changed_ns = now_ns
-        known.decision, known.host = decision, decision.host
-        return decision
+        known.decision, known.host = replace(decision, ap=ap), decision.host
+        return known.decision
 
     def _require(self, device: str, ap: str) -> None:
         _require(device, self._known, "device")

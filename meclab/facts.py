@@ -11,8 +11,9 @@ from ipaddress import IPv4Network, IPv6Network
 from pydantic import TypeAdapter
 
 from meclab import namerules
-from meclab.messages import Body, DnsRule, Relocation, RouterAttachment, Serving, Transaction
+from meclab.messages import DnsRule, Relocation, RouterAttachment, Serving, Transaction
 from meclab.plan import Plan
+from meclab.platforms import PlatformConfiguration, app_instance
 from meclab.recipients import Kind
 
 _ATTACHMENTS = TypeAdapter(tuple[RouterAttachment, ...])
@@ -83,14 +84,6 @@ class Fact:
     def key(self) -> Key:
         """What a newer fact must share to take this one's place."""
         return self.subject, self.content.slot
-
-
-class DnsConfiguration(Body):
-    """The part of `configure_platform_for_app` (GS MEC 010-2 clause 6.2.1.7) that the lab uses, with its counter."""
-
-    appDNSRule: tuple[DnsRule, ...]
-    update: int
-    """As in `DnsUpdate`."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +171,9 @@ def _rules(plan: Plan, platform: str, facts: Sequence[Fact], number: int) -> Par
     for fact in facts:
         assert isinstance(fact.content, Named), "a platform is told of names alone"
         rules += namerules.of_scope(plan, fact.subject, fact.content.host, fact.content.subnets)
-    body = DnsConfiguration(appDNSRule=tuple(rules), update=number)
-    target = f"/app_lcm/v1/app_instances/app-{platform}/configure_platform_for_app"
-    return Parcel(target, body.model_dump_json(exclude_none=True).encode(), tuple(facts))
+    body = PlatformConfiguration(appDNSRule=tuple(rules), update=number)
+    target = f"/app_lcm/v1/app_instances/{app_instance(platform)}/configure_platform_for_app"
+    return Parcel(target, body.model_dump_json(exclude_none=True, exclude={"appTrafficRule"}).encode(), tuple(facts))
 
 
 def _relocation(fact: Fact) -> Parcel:

@@ -90,8 +90,8 @@ class Marker:
     """An instant that is not a packet, made one.
 
     Events and their fields: `attach` and `detach` (device, ap; attach also `from_ap`), `decision`
-    (device, host, from_host, trigger, reason), `link` (link, and what changed), `fail` (host, how),
-    `restore` (host), `load` (host, value), `ready`, `end`.
+    (device, ap, host, from_host, trigger, reason), `link` (link, and what changed), `fail` (host, how),
+    `restore` (host), `load` (host, value), `pin` (device, host), `policy` (what changed), `ready`, `end`.
     """
 
     event: str

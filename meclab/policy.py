@@ -34,6 +34,8 @@ class Decision:
     at_ns: int
     of_location: bool = False
     """Whether it is for whoever is at an access point, pins aside: all that an answer by location can carry."""
+    ap: str | None = None
+    """The access point that it was made for: where the device is, or is about to be."""
     heard_ns: int | None = None
     """When the event that caused it was heard, where that was before (`Policy.delay`)."""
 

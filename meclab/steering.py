@@ -53,9 +53,10 @@ class Steering:
             facts.append(Fact(device, device, Resolved(self._resolver[ap])))
         return self._tables.news(facts)
 
-    def decided(self, decision: Decision, place: str) -> tuple[Fact, ...]:
-        """A device's decision, made for its being at `place`."""
-        device, host = decision.device, decision.host
+    def decided(self, decision: Decision) -> tuple[Fact, ...]:
+        """A device's decision."""
+        device, host, place = decision.device, decision.host, decision.ap
+        assert place is not None, "a device is decided for somewhere"
         self._place[device], self._host[device] = place, host
         match self._method.name:
             case "vip":
@@ -107,12 +108,11 @@ class Steering:
     def _shared(self, device: str, host: str) -> str:
         """Of scopes with the same client subnet the one with the smaller id is answered."""
         own = namerules.of_device(self.plan, self._devices[device])
-        for other in sorted(self._host.keys() & self._devices.keys()):
-            if other >= device:
-                break
-            if namerules.of_device(self.plan, self._devices[other]) == own and self._host[other] != host:
-                return f"{own[0]} is {other}'s too, and answered {self._host[other]}: not its decision"
-        return ""
+        known = sorted(self._host.keys() & self._devices.keys())
+        first = next(name for name in known if namerules.of_device(self.plan, self._devices[name]) == own)
+        if self._host[first] == host:
+            return ""
+        return f"{own[0]} is {first}'s too, and answered {self._host[first]}: not its decision"
 
     def known(self, recipient: str) -> tuple[Fact, ...]:
         """Everything that a recipient is to know."""

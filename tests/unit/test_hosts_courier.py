@@ -62,9 +62,9 @@ class Desk:
 
     def take(self, device: str, host: str = "mec1", ap: str | None = "ap1") -> Entry:
         """A decision, and the attach that it comes with."""
-        decision = Decision(device, host, None, "attach", "", 0)
+        decision = Decision(device, host, None, "attach", "", 0, ap=ap or "ap1")
         attached = self.steering.attached(device, ap, next(self._sequence)) if ap is not None else ()
-        facts = (*attached, *self.steering.decided(decision, ap or "ap1"))
+        facts = (*attached, *self.steering.decided(decision))
         return self._sent(self.audit.decided(decision, 0, ap), facts)
 
     def locate(self, ap: str, host: str) -> Entry:

@@ -48,6 +48,13 @@ class FakeStage:
     def join(self, device: str) -> None:
         self.done.append(("join", device))
 
+    def prepare(self, device: str, ap: str) -> None:
+        self.done.append(("prepare", device, ap))
+
+    def pin(self, device: str, host: str | None) -> list[str]:
+        self.done.append(("pin", device, host))
+        return [device]
+
     def run_on(self, node: str, argv: list[str]) -> subprocess.CompletedProcess[str]:
         self.done.append(("run", node, argv[-1]))
         return subprocess.CompletedProcess(argv, self._load_status, "", "connection refused")
@@ -104,6 +111,33 @@ def test_a_host_that_failed_twice_comes_back_from_both() -> None:
 def test_restoring_a_host_that_did_not_fail_does_nothing_but_say_so() -> None:
     stage = FakeStage(events=[{"at": 0, "restore": {"host": "mec1"}}], duration="1ms", drain=0)
     assert played(stage) == [("mark", "restore")]
+
+
+def test_a_pin_and_its_end_are_marked_before_the_orchestrator_hears_of_them() -> None:
+    events = [{"at": 0, "pin": {"device": "ue1", "host": "mec2"}}, {"at": "1ms", "pin": {"device": "ue1"}}]
+    done = played(FakeStage(events=events, duration="2ms", drain=0))
+    assert done == [("mark", "pin"), ("pin", "ue1", "mec2"), ("mark", "pin"), ("pin", "ue1", None)]
+
+
+def test_the_orchestrator_hears_of_each_handover_ahead_where_the_policy_has_it_so() -> None:
+    moves = [
+        {"at": "4ms", "handover": {"device": "ue1", "to": "ap2"}},
+        {"at": "5ms", "handover": {"device": "ue2", "to": "ap1"}},
+    ]
+    policy = {"prepare": True, "lead": "3ms"}
+    done = played(FakeStage(devices=[{"count": 2}], events=moves, policy=policy, duration="6ms", drain=0))
+    assert done == [
+        ("prepare", "ue1", "ap2"),
+        ("prepare", "ue2", "ap1"),
+        ("handover", "ue1", "ap2"),
+        ("handover", "ue2", "ap1"),
+    ]
+
+
+def test_a_move_sooner_than_the_lead_is_announced_at_the_start() -> None:
+    move = {"at": "1ms", "handover": {"device": "ue1", "to": "ap2"}}
+    done = played(FakeStage(events=[move], policy={"prepare": True, "lead": "100ms"}, duration="2ms", drain=0))
+    assert done == [("prepare", "ue1", "ap2"), ("handover", "ue1", "ap2")]
 
 
 def test_a_load_that_cannot_be_set_ends_the_run_with_the_reason() -> None:

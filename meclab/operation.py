@@ -1,0 +1,29 @@
+"""What an operator may change while the orchestrator runs: bodies of its interface."""
+
+from typing import Literal
+
+from meclab.messages import Body
+from meclab.model import Name
+from meclab.quantity import Duration, Fraction
+from meclab.scenario import Policy
+
+
+class PolicyChange(Body):
+    """The orchestrator's policy (`meclab.scenario.Policy`), whole or in part: what is left out stays as it is."""
+
+    kind: Literal["nearest", "least-loaded"] = "nearest"
+    hysteresis: Duration = 0
+    load_margin: Fraction = 0.0
+    load_limit: Fraction = 0.0
+    dwell: Duration = 0
+    delay: Duration = 0
+
+    def applied(self, policy: Policy) -> Policy:
+        """The policy with what was given."""
+        return policy.model_copy(update={key: getattr(self, key) for key in self.model_fields_set})
+
+
+class PinTo(Body):
+    """The MEC host that a device is pinned to."""
+
+    host: Name
