@@ -18,6 +18,7 @@ DELAY_ERROR_MS, DELAY_ERROR_SHARE = 0.5, 0.05
 BUSY_SHARE = 0.85
 LATENESS_MS = 1.0
 LOG_DIFFERENCE_MS = 1.0
+_FEWEST_FOR_P99 = 20
 _NAMED = 3
 """At most so many links are named in a reason."""
 
@@ -129,13 +130,18 @@ def _allowed_ms(link: "LinkDelay") -> float:
 
 
 def _log_reasons(differences: "Sequence[LogDifference]") -> Iterable[str]:
-    off = [row for row in differences if row.p99_ms > LOG_DIFFERENCE_MS]
+    off = [row for row in differences if _judged_ms(row) > LOG_DIFFERENCE_MS]
     if off:
-        worst = max(off, key=lambda row: row.p99_ms)
+        worst = max(off, key=_judged_ms)
         yield (
             f"the agents' logs and the captures differ by more than {LOG_DIFFERENCE_MS:g} ms at p99 in {len(off)} of "
-            f"{len(differences)} comparisons; most, {worst.p99_ms:.2f} ms, in {worst.instant} of {worst.device}"
+            f"{len(differences)} comparisons; most, {_judged_ms(worst):.2f} ms, in {worst.instant} of {worst.device}"
         )
+
+
+def _judged_ms(row: "LogDifference") -> float:
+    """The 99th percentile; of instants too few to have one, the median."""
+    return row.p99_ms if row.compared >= _FEWEST_FOR_P99 else row.p50_ms
 
 
 def spread_ms(values_ns: Sequence[int]) -> tuple[float, float, float]:

@@ -43,6 +43,8 @@ class _Content:
     text: str
     device: str = ""
     rule_class: str = ""
+    foreign: bool = False
+    """Whether it is about nothing of the lab's, such as a name that some program looks up for itself."""
 
 
 class _Reader:
@@ -52,6 +54,7 @@ class _Reader:
         self._owners = owners
         self._named_in_text = _by_text(plan)
         self._named_in_bytes = _by_bytes(plan)
+        self._zone = plan.dns.zone
         self._vips = plan.vip_ipv4.packed, plan.vip_ipv6.packed
         self._device_of = {address: d.name for d in plan.devices for address in (d.ipv4, d.ipv6)}
 
@@ -59,7 +62,7 @@ class _Reader:
         content = {"dns": self._dns, "device": _notice}.get(port.role, _bfd)(seen.payload)
         device = self._owners.device(seen.source, seen.destination) or content.device
         row = _row(port, self._owners.sender(node, seen.source), device)
-        return row(at_ns=seen.time_ns, message=content.text, size_bytes=seen.size, own=port.own)
+        return row(at_ns=seen.time_ns, message=content.text, size_bytes=seen.size, own=port.own and not content.foreign)
 
     def conversation(self, node: str, port: SignallingPort, seen: Conversation) -> Iterator[MessageSeen]:
         ends = seen.client, seen.server
@@ -93,8 +96,13 @@ class _Reader:
         for begin, end in dns.split(data):
             content = self._dns(data[begin:end])
             device = row.keywords["device"] or content.device
-            at_ns = stream.passed_ns(end - 1)
-            yield row(at_ns=at_ns, message=content.text, size_bytes=end - begin, own=own, device=device)
+            yield row(
+                at_ns=stream.passed_ns(end - 1),
+                message=content.text,
+                size_bytes=end - begin,
+                own=own and not content.foreign,
+                device=device,
+            )
 
     def _bgp(self, stream: Stream, row: "partial[MessageSeen]", own: bool) -> Iterator[MessageSeen]:
         """Announcing a device is what attaches it."""
@@ -142,11 +150,11 @@ class _Reader:
         """A message behind a resolver is about the device whose address is its client subnet, if it is one."""
         message = dns.parse(payload)
         if message is None:
-            return _Content("not DNS")
+            return _Content("not DNS", foreign=True)
         subnet = message.subnet
         single = subnet is not None and subnet.prefixlen == subnet.max_prefixlen
         device = self._device_of.get(subnet.network_address, "") if subnet is not None and single else ""
-        return _Content(message.text, device)
+        return _Content(message.text, device, foreign=not f".{message.name}".endswith(f".{self._zone}"))
 
 
 def _row(port: SignallingPort, sender: str, device: str) -> "partial[MessageSeen]":

@@ -4,7 +4,7 @@ Captures are cut to the head of each frame, but for the operations host's: a seg
 is read from there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 

@@ -11,7 +11,7 @@ import pytest
 import synthetic
 from synthetic import ACK, PSH, RST, SYN, a_plan, a_run, http_response, tcp
 
-from experiments import measurement, pcapng, processor
+from experiments import crosscheck, fidelity, measurement, pcapng, processor
 from experiments.measurement import frames, links, paths, probes, topography
 from experiments.results import CaptureCount, Manifest
 from meclab import planning, scenario, topology
@@ -239,6 +239,15 @@ def test_a_log_that_differs_by_more_than_a_millisecond_is_a_reason(tmp_path):
     write_log(run_dir, 1_200_000)
     (reason,) = measurement.measure(run_dir).fidelity.reasons
     assert "differ by more than 1 ms at p99 in 1 of 2 comparisons; most, 1.20 ms, in probe_sent of ue1" in reason
+
+
+def test_of_few_instants_in_a_log_the_median_is_judged():
+    def reasons(compared, p50_ms):
+        row = crosscheck.LogDifference("ue1", "notified", compared, p50_ms, 1.5, 1.5, 0, 0)
+        return list(fidelity._log_reasons([row]))
+
+    assert reasons(5, 0.3) == []
+    assert len(reasons(5, 1.2)) == len(reasons(20, 0.3)) == 1
 
 
 def test_the_manifest_tells_when_the_command_was_given_and_which_capture_ended_early(tmp_path):

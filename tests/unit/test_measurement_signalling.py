@@ -87,6 +87,14 @@ def test_lookups_are_no_signalling_of_a_method_that_looks_nothing_up(tmp_path):
     assert rows(run, tmp_path, "own") == [(False,)]
 
 
+def test_names_that_are_not_the_applications_are_no_signalling_of_the_method(tmp_path):
+    run = Run(a_plan("ecs"))
+    for ms, name in ((10, "edge.example"), (20, "ns.edge.example"), (30, "wedge.example"), (40, "handover")):
+        run.udp(ms, ("rdns-eth0",), ("10.0.17.10", 40000), ("10.0.18.10", DNS_PORT), query(name=name).pack())
+    run.udp(50, ("rdns-eth0",), ("10.0.17.10", 40000), ("10.0.18.10", DNS_PORT), b"noise")
+    assert [own for (own,) in rows(run, tmp_path, "own")] == [True, True, False, False, False]
+
+
 def test_the_shared_address_of_a_resolver_counts_at_the_host_that_answered(tmp_path):
     run = Run(a_plan("ecs"))
     resolver, asked = str(run.plan.resolver_ipv4), query()
