@@ -119,7 +119,6 @@ def _opt(query: Query, finding: Finding) -> Any:
     assert query.edns is not None, "there is none in an answer where the query has none"
     options = []
     if query.subnet is not None:
-        scope = 0 if query.subnet.opts_out or not finding.answers else finding.scope
-        options.append(EDNSOption(OPTION, query.subnet.answered(scope)))
+        options.append(EDNSOption(OPTION, query.subnet.answered(finding.scope)))
     flags = "do" if query.edns.do else ""
     return EDNS0(ext_rcode=finding.rcode >> 4, flags=flags, udp_len=UDP_PAYLOAD, opts=options)

@@ -94,6 +94,11 @@ def test_an_answer_over_udp_keeps_to_the_payload_size_of_client_and_server(
     assert len(packet) <= fits
 
 
+def test_a_payload_size_below_512_means_512(server: Asked) -> None:
+    answer = server(options=[], payload=0)
+    assert (answer.header.tc, addresses(answer)) == (0, ["203.0.113.10"])
+
+
 def test_what_does_not_fit_is_truncated_and_comes_whole_over_tcp(server: Asked) -> None:
     asked = query("many.other.test.", options=[])
     over_udp, over_tcp = server.raw(asked), server.raw(asked, over_udp=False)

@@ -1,12 +1,13 @@
 """What the server says of names: records, rules, aliases, services, and names that it does not have."""
 
 import pytest
-from dnslib import RR
+from dnslib import RR, DNSRecord
 from naming_zone import (
     AAAA,
     ANY,
     APP,
     CNAME,
+    ELSEWHERE,
     FORMERR,
     HINFO,
     HTTPS,
@@ -20,16 +21,18 @@ from naming_zone import (
     A,
     Asked,
     addresses,
+    query,
     rule,
     scope_of,
 )
 
+from hosts.naming.answers import Answers
+from hosts.naming.authority import Authority
 from hosts.naming.names import parse_name
 from hosts.naming.zones import Zone
 
 CH, AXFR, MAILB, TSIG = 3, 252, 253, 250
 IPV4_HINT, IPV6_HINT = 4, 6
-EVERYBODY = rule("app", "203.0.113.10")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,20 @@ def test_names_outside_the_zones_are_refused_without_authority(server: Asked, na
     answer = server(name, subnet="100.64.1.0/24")
     assert (answer.header.rcode, answer.header.aa, answer.rr, answer.auth) == (REFUSED, 0, [], [])
     assert scope_of(answer) == 0
+
+
+def test_a_zone_below_another_answers_for_its_own_names() -> None:
+    origins = "test", "sub.test"
+    zones = [
+        Zone(parse_name(origin), RR.fromZone(f"{origin}. 60 SOA a. b. 1 2 3 4 5\n{origin}. 60 NS ns.{origin}."), 10)
+        for origin in origins
+    ]
+    for order in (zones, zones[::-1]):
+        answers = Answers(Authority(order))
+        for name, origin in (("x.sub.test", "sub.test."), ("x.subs.test", "test.")):
+            answer = answers.answer(query(name), ELSEWHERE)
+            assert answer is not None
+            assert str(DNSRecord.parse(answer.packet).auth[0].rname) == origin
 
 
 def test_one_server_has_several_zones(server: Asked) -> None:
@@ -143,6 +160,14 @@ def test_https_keys_ascend_and_name_protocol_and_port(server: Asked) -> None:
 def test_https_lives_as_short_and_holds_as_narrowly_as_its_addresses(server: Asked) -> None:
     answer = server(APP, HTTPS, subnet="100.64.2.7/32")
     assert (answer.rr[0].ttl, scope_of(answer)) == (2, 32)
+
+
+@pytest.mark.parametrize("address", ["10.1.3.10", "2001:db8:1:3::10"])
+def test_a_narrower_rule_for_either_address_narrows_the_https_record(address: str) -> None:
+    everybody = rule("all4", "203.0.113.10"), rule("all6", "2001:db8:c10d::10")
+    server = Asked([*everybody, rule("ue7", address, "100.64.2.7/32")])
+    scopes = [scope_of(server(APP, HTTPS, subnet=subnet)) for subnet in ("100.64.2.6/32", "100.64.2.0/32")]
+    assert scopes == [32, 30]
 
 
 def test_a_host_with_one_address_has_one_hint() -> None:
