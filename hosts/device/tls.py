@@ -46,7 +46,8 @@ class Channel:
 
     @property
     def ticket(self) -> ssl.SSLSession | None:
-        session = self._tls.session
+        """What the server has given so far, if anything."""
+        session = self._tls.session if self.established else None
         return session if session is not None and session.has_ticket else None
 
     def feed(self, data: bytes) -> tuple[bytes, bool]:
