@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from hosts.problems import Refusal
 from meclab import devapp
 from meclab.devapp import AppContext, AppInfo, UserAppInstance
+from meclab.errors import PeerError
 
 Address = IPv4Address | IPv6Address
 _HTTP_PORT = 80
@@ -39,6 +40,14 @@ class Context:
     callback: Callback | None
 
 
+class Duplicate(PeerError):
+    """A device application asks for a second context; `known` is the one that it has."""
+
+    def __init__(self, known: Context) -> None:
+        super().__init__(f"{known.stated.associateDevAppId!r} of {known.device} has {known.identifier} already")
+        self.known = known
+
+
 class Contexts:
     """Every context, by its identifier."""
 
@@ -50,16 +59,15 @@ class Contexts:
         return len(self._contexts)
 
     def create(self, device: str, version: int, own: Collection[Address], stated: AppContext) -> Context:
-        """A new context. `own` are the device's addresses. Raises `Refusal`: 409 where the device application has a
-        context for the application already."""
+        """A new context. `own` are the device's addresses. Raises `Refusal`, and `Duplicate` where the device
+        application has a context already."""
         if stated.contextId is not None:
             raise Refusal(400, "contextId: the system's to give; leave it out")
         require_application(stated.appInfo)
         callback = parse_callback(stated.callbackReference, own)
         for known in self._contexts.values():
             if known.device == device and known.stated.associateDevAppId == stated.associateDevAppId:
-                detail = f"{stated.associateDevAppId!r} of {device} has the context {known.identifier} already"
-                raise Refusal(409, detail, more={"contextId": known.identifier})
+                raise Duplicate(known)
         number = next(self._numbers.setdefault(device, count(1)))
         info = stated.appInfo.model_copy(update={"appDId": devapp.APP_DESCRIPTOR})
         stated = stated.model_copy(update={"appInfo": info})

@@ -17,24 +17,28 @@ _TIMEOUT_S = 2.0
 def main(context: Context) -> int:
     """Serves until SIGTERM."""
     plan, host = context.plan, context.node
-    operations = str(plan.by_role("ops")[0].ipv4)
-    controller = Line("controller", Client(operations, NORTHBOUND_PORT, _TIMEOUT_S), "/v1/transactions", _transaction)
-    dns = dns_line(plan, host)
+    controller = controller_line(str(plan.by_role("ops")[0].ipv4), NORTHBOUND_PORT)
+    server = dns_server(plan, host)
+    dns = None if server is None else dns_line(server, str(plan.address(server)), RULES_PORT)
+    tasks = [line.run for line in (controller, dns) if line is not None]
     application = mep_api.application(Platform(plan, host, dns, controller))
-    tasks = (controller.run,) if dns is None else (controller.run, dns.run)
     return serving.serve(application, serving.listen(PLATFORM_PORT), context.ready, tasks)
 
 
-def dns_line(plan: Plan, host: str) -> Line[DnsUpdate] | None:
-    """The line to the server of the host's DNS rules: its own resolver or the authoritative server; none without."""
-    if host in plan.runs("ldns"):
-        server = host
-    elif servers := plan.runs("adns"):
-        server = servers[0]
-    else:
-        return None
-    client = Client(str(plan.address(server)), RULES_PORT, _TIMEOUT_S)
+def dns_server(plan: Plan, host: str) -> str | None:
+    """Who serves a host's DNS rules: its own resolver, or the authoritative server; none where there is neither."""
+    return host if host in plan.runs("ldns") else next(iter(plan.runs("adns")), None)
+
+
+def dns_line(server: str, address: str, port: int) -> Line[DnsUpdate]:
+    """The line to a DNS server."""
+    client = Client(address, port, _TIMEOUT_S)
     return Line(f"DNS server {server}", client, "/v1/rules", _update, outdates=outdates)
+
+
+def controller_line(address: str, port: int) -> Line[Transaction]:
+    """The line to the controller, which listens in band too."""
+    return Line("controller", Client(address, port, _TIMEOUT_S), "/v1/transactions", _transaction)
 
 
 def _transaction(transactions: Sequence[Transaction]) -> bytes:

@@ -20,13 +20,15 @@ _MOST_TOGETHER = 16
 def main(context: Context) -> int:
     """Serves until SIGTERM."""
     plan = context.plan
-    lines = {node.name: line(node.name, str(plan.address(node.name)), PLATFORM_PORT) for node in plan.mec_hosts}
+    lines = {
+        node.name: platform_line(node.name, str(plan.address(node.name)), PLATFORM_PORT) for node in plan.mec_hosts
+    }
     application = mepm_api.application(Manager(plan, lines))
     tasks = [line.run for line in lines.values()]
     return serving.serve(application, serving.listen(MEPM_PORT), context.ready, tasks)
 
 
-def line(host: str, address: str, port: int) -> Line[InstanceConfiguration]:
+def platform_line(host: str, address: str, port: int) -> Line[InstanceConfiguration]:
     """The line to a host's platform."""
     client = Client(address, port, _TIMEOUT_S)
     return Line(f"platform of {host}", client, PLATFORM_PATH, _packed, _MOST_TOGETHER, outdates)

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from hosts.callbacks import Counters, Notifier
-from hosts.contexts import Context, Contexts, answer
+from hosts.contexts import Context, Contexts, Duplicate, answer
 from hosts.http1 import Response, authority
 from hosts.problems import Refusal
 from meclab.devapp import AddressChangeNotification, AppContext
@@ -58,14 +58,18 @@ class Proxy:
         return Caller(self._devices[source], source.version)
 
     async def create(self, caller: Caller, stated: AppContext) -> AppContext:
-        """A device's new context. Raises `Refusal`: 503 while there is no decision for it."""
+        """A device's new context. Raises `Refusal`: 503 while there is no decision for it, 409 where it has one
+        already; the answer has that, since its first answer may be lost."""
         await self._decision(caller.name)
-        context = self.contexts.create(caller.name, caller.version, caller.own, stated)
+        try:
+            context = self.contexts.create(caller.name, caller.version, caller.own, stated)
+        except Duplicate as error:
+            known = self._answer(error.known).model_dump(mode="json", exclude_none=True)
+            raise Refusal(409, str(error), more={"context": known}) from error
         notifier = Notifier(context.identifier, *self._timing, self.counters)
         notifier.call(context.callback)
         self._notifiers[context.identifier] = notifier
-        host = self._serving[caller.name][1]
-        return answer(context, app_instance(host), self._reference(host, context.version))
+        return self._answer(context)
 
     def update(self, caller: Caller, identifier: str, stated: AppContext) -> None:
         """Changes what a device may change; raises `Refusal`."""
@@ -108,6 +112,10 @@ class Proxy:
     def _moved(self, device: str, host: str) -> None:
         for context in self.contexts.of_device(device):
             self._notifiers[context.identifier].tell(self._notification(context, host))
+
+    def _answer(self, context: Context) -> AppContext:
+        host = self._serving[context.device][1]
+        return answer(context, app_instance(host), self._reference(host, context.version))
 
     def _notification(self, context: Context, host: str) -> bytes:
         notification = AddressChangeNotification(
