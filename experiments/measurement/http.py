@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length:[ \t]*(\d+)")
+_LOCATION = re.compile(rb"(?i)\r\nlocation:[ \t]*([!-~]+)")
 _START = re.compile(rb"(?:[A-Z]+ /[^\s\0]* HTTP/1\.1\r\n|HTTP/1\.1 \d{3} )")
 _NOT_CAPTURED = b"\0"
 
@@ -20,6 +21,8 @@ class Message:
     start_line: str
     body: bytes
     """Zeros where it was not captured."""
+    location: str = ""
+    """Of what a request has made, or where a redirect leads."""
 
     @property
     def target(self) -> str:
@@ -43,5 +46,6 @@ def messages(stream: bytes) -> Iterator[Message]:
             end = body_at + (int(length.group(1)) if length else 0)
         if end > len(stream):
             return
-        yield Message(offset, end, start_line, stream[body_at:end])
+        location = _LOCATION.search(head)
+        yield Message(offset, end, start_line, stream[body_at:end], location.group(1).decode() if location else "")
         offset = end

@@ -2,22 +2,21 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from urllib.parse import urlsplit
 
-from experiments.measurement import dns, http, openflow, routing
+from experiments.measurement import dns, http, openflow, routing, subjects
 from experiments.measurement.datagrams import Datagram
 from experiments.measurement.owners import Owners
 from experiments.measurement.streams import Conversation, Stream
+from experiments.measurement.subjects import Content
 from experiments.measurement.traffic import Traffic
 from meclab.observations import MessageSeen
 from meclab.plan import Plan, SignallingPort
 
 _OWN_CLASSES = ("steer", "pin")
 _ATTACH_PATHS = ("/v1/attachments", "/v1/preparations")
-Find = Callable[[bytes], str]
 
 
 def signalling(plan: Plan, traffic: Traffic) -> list[MessageSeen]:
@@ -36,25 +35,16 @@ def signalling(plan: Plan, traffic: Traffic) -> list[MessageSeen]:
     return sorted(found, key=lambda message: message.at_ns)
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What a message says of itself."""
-
-    text: str
-    device: str = ""
-    rule_class: str = ""
-    foreign: bool = False
-    """Whether it is about nothing of the lab's, such as a name that some program looks up for itself."""
-
-
 class _Reader:
     """Turns packets into rows."""
 
     def __init__(self, plan: Plan, owners: Owners) -> None:
         self._owners = owners
-        self._named_in_text = _by_text(plan)
-        self._named_in_bytes = _by_bytes(plan)
+        self._named_in_text = subjects.in_text(plan)
+        self._named_in_bytes = subjects.in_bytes(plan)
         self._zone = plan.dns.zone
+        self._made: dict[str, str] = {}
+        """Path of a resource to the device that it was made for."""
         self._vips = plan.vip_ipv4.packed, plan.vip_ipv6.packed
         self._device_of = {address: d.name for d in plan.devices for address in (d.ipv4, d.ipv6)}
 
@@ -129,6 +119,8 @@ class _Reader:
             rule_class = _class(port, request)
             own = port.own and rule_class != "attach" and (port.role != "northbound" or rule_class in _OWN_CLASSES)
             device = self._owners.device(seen.client, seen.server) or self._about(port, request)
+            if device and number < len(answers) and answers[number].target == "201":
+                self._made[urlsplit(answers[number].location).path] = device
             pair = [(seen.to_port, request, *client)]
             pair += [(seen.from_port, answer, *server) for answer in answers[number : number + 1]]
             for stream, message, sender, counts in pair:
@@ -143,18 +135,19 @@ class _Reader:
 
     def _about(self, port: SignallingPort, request: http.Message) -> str:
         if port.role == "northbound":
-            return _transaction(request.body).device
-        return self._named_in_text(request.start_line.encode() + b" " + request.body)
+            return subjects.transaction(request.body).device
+        made = self._made.get(request.target.partition(" ")[2], "")
+        return made or self._named_in_text(request.start_line.encode() + b" " + request.body)
 
-    def _dns(self, payload: bytes) -> _Content:
+    def _dns(self, payload: bytes) -> Content:
         """A message behind a resolver is about the device whose address is its client subnet, if it is one."""
         message = dns.parse(payload)
         if message is None:
-            return _Content("not DNS", foreign=True)
+            return Content("not DNS", foreign=True)
         subnet = message.subnet
         single = subnet is not None and subnet.prefixlen == subnet.max_prefixlen
         device = self._device_of.get(subnet.network_address, "") if subnet is not None and single else ""
-        return _Content(message.text, device, foreign=not f".{message.name}".endswith(f".{self._zone}"))
+        return Content(message.text, device, foreign=not f".{message.name}".endswith(f".{self._zone}"))
 
 
 def _row(port: SignallingPort, sender: str, device: str) -> "partial[MessageSeen]":
@@ -162,69 +155,22 @@ def _row(port: SignallingPort, sender: str, device: str) -> "partial[MessageSeen
     return partial(MessageSeen, role=port.role, rule_class="", device=device, sender=sender)
 
 
-def _notice(payload: bytes) -> _Content:
+def _notice(payload: bytes) -> Content:
     """A notice to a device, or its acknowledgement, by its kind (`meclab.messages.Notice`)."""
     try:
-        return _Content(str(json.loads(payload)["kind"]))
+        return Content(str(json.loads(payload)["kind"]))
     except (ValueError, KeyError, TypeError):
         kind = re.search(rb'"kind": ?"(\w+)"', payload)
-        return _Content(kind.group(1).decode() if kind else "notice")
+        return Content(kind.group(1).decode() if kind else "notice")
 
 
-def _bfd(payload: bytes) -> _Content:
-    return _Content(routing.bfd(payload))
+def _bfd(payload: bytes) -> Content:
+    return Content(routing.bfd(payload))
 
 
 def _class(port: SignallingPort, request: http.Message) -> str:
     """The class of the rules that a request brings; empty where it brings none."""
     if port.role == "northbound":
-        return _transaction(request.body).rule_class
+        return subjects.transaction(request.body).rule_class
     attaches = port.role in ("orchestrator", "router") and request.target.endswith(_ATTACH_PATHS)
     return "attach" if attaches else ""
-
-
-def _transaction(body: bytes) -> _Content:
-    """What a transaction (`meclab.messages.Transaction`) is about; of one cut short only its class is told."""
-    try:
-        content: dict[str, Any] = json.loads(body)
-        serve, attach = content.get("serve") or {}, content.get("attach") or {}
-        breakouts = [*(content.get("breakout") or ()), *(content.get("remove_breakout") or ())]
-        routed = {breakout["device"] for breakout in breakouts if breakout.get("device")}
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return _Content("", "", "steer" if b'"serve"' in body else "attach" if b'"attach"' in body else "")
-    devices = {*serve, *attach, *routed}
-    rule_class = "steer" if serve or routed else "attach" if attach else "base" if breakouts else ""
-    return _Content("", devices.pop() if len(devices) == 1 else "", rule_class)
-
-
-def _by_text(plan: Plan) -> Find:
-    """Finds the one device whose name or address is in a text."""
-    short = {text.encode(): d.name for d in plan.devices for text in (d.name, str(d.ipv4))}
-    long = {str(d.ipv6).encode(): d.name for d in plan.devices}
-    return _only(
-        short | long, rb"(?<![\w.:])(?:%s)(?!\w|\.\d)" % _any(short), rb"(?<![\w:])(?:%s)(?![\w:])" % _any(long)
-    )
-
-
-def _by_bytes(plan: Plan) -> Find:
-    """Finds the one device whose address or MAC is in a message."""
-    needles: dict[bytes, str] = {}
-    for device in plan.devices:
-        mac = bytes.fromhex(device.mac.replace(":", ""))
-        needles |= dict.fromkeys((device.ipv4.packed, device.ipv6.packed, mac), device.name)
-    return _only(needles, _any(needles))
-
-
-def _any(needles: Iterable[bytes]) -> bytes:
-    """A pattern for one of these, the longest first."""
-    return b"|".join(re.escape(needle) for needle in sorted(needles, key=len, reverse=True))
-
-
-def _only(needles: Mapping[bytes, str], *patterns: bytes) -> Find:
-    pattern = re.compile(b"|".join(patterns))
-
-    def find(message: bytes) -> str:
-        devices = {needles[match] for match in pattern.findall(message)}
-        return devices.pop() if len(devices) == 1 else ""
-
-    return find

@@ -218,6 +218,15 @@ def test_a_notification_is_about_the_device_that_it_goes_to(tmp_path):
     ]
 
 
+def test_a_context_is_about_the_device_that_it_was_made_for(tmp_path):
+    run = Run(a_plan("easdf"))
+    connection = Connection(run, at(run, "smf", 50000), at(run, "easdf", 8097)).open(1)
+    path = "/neasdf-dnscontext/v1/dns-contexts"
+    connection.post(10, path, {"ueIpv4Addr": "10.45.0.1"}, f"201 Created\r\nLocation: http://10.0.19.10:8097{path}/3c4")
+    connection.post(20, f"{path}/3c4", {"dnsRules": {}}).post(30, f"{path}/5d6", {"dnsRules": {}})
+    assert [device for (device,) in rows(run, tmp_path, "device")] == ["ue1"] * 4 + ["", ""]
+
+
 @pytest.mark.parametrize(
     ("transaction", "expected"),
     [
