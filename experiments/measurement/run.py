@@ -1,7 +1,7 @@
 """A run's folder to its tables and its public result: the one way in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -10,7 +10,6 @@ from experiments import crosscheck, fidelity, pcapng, processor
 from experiments.measurement import (
     application,
     events,
-    frames,
     lessons,
     links,
     merging,
@@ -19,34 +18,19 @@ from experiments.measurement import (
     signalling,
     topography,
 )
+from experiments.measurement.captured import Captured, key_log, read
 from experiments.measurement.events import MarkerSeen
-from experiments.measurement.frames import Frames
 from experiments.measurement.tables import METRICS, Tables
 from experiments.measurement.traffic import Traffic
-from experiments.pcapng import Capture
 from experiments.results import HandoverResult, RunResult, SignallingRate, Status, read_manifest
 from meclab import metrics
 from meclab.changes import Change, changes
-from meclab.errors import LabError, PeerError
+from meclab.errors import LabError
 from meclab.metrics import MARGIN_NS, Outcome, Track
 from meclab.observations import ConnectionSeen, LessonSeen, MessageSeen, ProbeSeen, RequestSeen
 from meclab.plan import Plan
 
-_NAMED = 5
-"""At most so many captures are named in a reason."""
 Row = TypeVar("Row", ProbeSeen, RequestSeen, ConnectionSeen, LessonSeen)
-
-
-@dataclass
-class _Captured:
-    """The captures of a run, by the name of their file, and what is wrong with them."""
-
-    files: dict[str, tuple[Capture, Frames]] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def dropped(self) -> int:
-        return sum(capture.dropped or 0 for capture, _ in self.files.values())
 
 
 @dataclass(frozen=True)
@@ -70,11 +54,11 @@ def measure(run_dir: Path) -> RunResult:
     """
     plan = Plan.model_validate_json((run_dir / "plan.json").read_text())
     manifest = read_manifest(run_dir)
-    captured = _read(plan, run_dir / "captures")
+    captured = read(plan, run_dir / "captures")
     counts = manifest.captures if manifest else ()
     captured.problems += [f"the capture {count.file}: {count.problem}" for count in counts if count.problem]
-    key_log = _key_log(plan, run_dir / "logs")
-    observed = _observe(plan, captured, key_log)
+    keys = key_log(plan, run_dir / "logs")
+    observed = _observe(plan, captured, keys)
     tables = Tables(run_dir / "tables")
     begin_ns, end_ns, ended = _bounds(plan, observed)
     tracks = _tracks(plan, observed)
@@ -87,7 +71,7 @@ def measure(run_dir: Path) -> RunResult:
     tables.signalling(observed.messages)
     tables.lessons(observed.lessons)
     tables.handovers(outcomes)
-    _merge(run_dir, captured, key_log)
+    _merge(run_dir, captured, keys)
     evidence = _evidence(plan, run_dir, captured, observed, tables, (begin_ns, end_ns))
     return _result(
         plan,
@@ -100,32 +84,10 @@ def measure(run_dir: Path) -> RunResult:
     )
 
 
-def _read(plan: Plan, folder: Path) -> _Captured:
-    captured = _Captured()
-    missing, broken = [], []
-    for name in dict.fromkeys(point.file for point in plan.captures):
-        try:
-            capture = pcapng.read(folder / f"{name}.pcapng")
-        except FileNotFoundError:
-            missing.append(name)
-            continue
-        except (PeerError, OSError) as error:
-            captured.problems.append(f"the capture {name} cannot be read: {error}")
-            continue
-        if capture.dropped is None:
-            broken.append(name)
-        captured.files[name] = capture, frames.decode(capture)
-    for names, what in ((missing, "not there"), (broken, "cut off before the end")):
-        if names:
-            some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-            captured.problems.append(f"captures {what}: {some}")
-    return captured
-
-
-def _observe(plan: Plan, captured: _Captured, key_log: bytes) -> _Observed:
+def _observe(plan: Plan, captured: Captured, keys: bytes) -> _Observed:
     seen = [row for capture, decoded in captured.files.values() for row in events.markers(capture, decoded)]
     sightings = probes.sightings(list(captured.files.values()))
-    found = application.read(plan, captured.files, key_log)
+    found = application.read(plan, captured.files, keys)
     captured.problems += found.problems
     traffic = Traffic(plan, captured.files)
     messages = [
@@ -181,27 +143,19 @@ def _signalling_rate(
     )
 
 
-def _key_log(plan: Plan, logs: Path) -> bytes:
-    """The TLS keys of every device (NSS key log format)."""
-    if not plan.http.tls:
-        return b""
-    paths = [logs / f"{device.name}-tls-keys.log" for device in plan.devices]
-    return b"".join(path.read_bytes() for path in paths if path.exists())
-
-
-def _merge(run_dir: Path, captured: _Captured, key_log: bytes) -> None:
+def _merge(run_dir: Path, captured: Captured, keys: bytes) -> None:
     """One file out of all; with the keys of their sessions, so that Wireshark reads them."""
     try:
-        if key_log:
+        if keys:
             for name in captured.files:
-                pcapng.add_secrets(run_dir / "captures" / f"{name}.pcapng", key_log)
+                pcapng.add_secrets(run_dir / "captures" / f"{name}.pcapng", keys)
         merging.merge(run_dir)
     except (LabError, OSError) as error:
         captured.problems.append(f"there is no merged capture: {error}")
 
 
 def _evidence(
-    plan: Plan, run_dir: Path, captured: _Captured, observed: _Observed, tables: Tables, bounds: tuple[int, int]
+    plan: Plan, run_dir: Path, captured: Captured, observed: _Observed, tables: Tables, bounds: tuple[int, int]
 ) -> fidelity.Evidence:
     """Measures the accuracy, and writes the tables about it."""
     markers = [row.marker for row in observed.seen]
