@@ -50,6 +50,7 @@ class Lab:
         self._captures: Captures | None = None
         self._controller: Process | None = None
         self._traffic: list[Process] = []
+        self._routed = plan.method.name == "bgp-anycast"
         self._agents: set[Key] = set()
         self._sampler = processor.Sampler(run_dir / "logs" / processor.LOG)
 
@@ -69,7 +70,7 @@ class Lab:
         for device in self.plan.devices:
             if not device.joins_ns:
                 self.network.attach(device.name, device.ap)
-        await_condition("every device attached at the controller", lambda: self._attached(present))
+        await_condition("every device attached", lambda: self._attached(present))
         if self._measuring:
             self._start_agents(present)
             self._start_traffic()
@@ -78,18 +79,21 @@ class Lab:
 
     def _start_operations(self) -> None:
         """As soon as the operations host is there: what takes longest to start."""
-        logs = self.run_dir / "logs"
-        argv = in_namespace(self.network.node_pid("ops"), [sys.executable, "-m", "controller", str(self.run_dir)])
-        self._controller = Process("controller", argv, logs / "controller.log")
+        if not self._routed:
+            logs = self.run_dir / "logs"
+            argv = in_namespace(self.network.node_pid("ops"), [sys.executable, "-m", "controller", str(self.run_dir)])
+            self._controller = Process("controller", argv, logs / "controller.log")
         self.programs = Programs(self.run_dir, self.network.markers.fileno())
 
     def _start_services(self) -> None:
         """The switches are ready before the first program sends: a first ARP request that nobody answers costs its
-        sender a second."""
-        await_condition("the controller, listening for switches", self._controller_listens)
-        self.network.connect_controller()
-        await_condition("the controller with every switch connected", self._controller_ready)
+        sender a second. Routers have their routes once the programs that announce some run."""
+        if not self._routed:
+            await_condition("the controller, listening for switches", self._controller_listens)
+            self.network.connect_controller()
+            await_condition("the controller with every switch connected", self._controller_ready)
         self._run_programs([(planned.node, planned.program) for planned in self.plan.programs])
+        self.network.settle()
 
     def _run_programs(self, keys: Sequence[Key]) -> None:
         assert self.programs is not None, "started with the operations host"
@@ -126,8 +130,8 @@ class Lab:
 
     def _attached(self, devices: Sequence[str]) -> bool:
         self.check()
-        known = self._ask("/v1/intents").get("attachments", {})
-        return all(device in known for device in devices)
+        known = self.network.routed_attachments() if self._routed else self._ask("/v1/intents").get("attachments")
+        return all(device in (known or {}) for device in devices)
 
     def _ask(self, path: str) -> dict[str, Any]:
         """What the controller answers, over the management link; empty where it does not."""
@@ -224,11 +228,14 @@ class Lab:
 
     def kill_programs(self, host: str) -> None:
         assert self.programs is not None, "a running lab has programs"
-        for program in SERVING_PROGRAMS:
-            self.programs.stop(host, program, "SIGKILL")
+        for node, program in self._serving(host):
+            self.programs.stop(node, program, "SIGKILL")
 
     def start_programs(self, host: str) -> None:
-        self._run_programs([(host, program) for program in SERVING_PROGRAMS])
+        self._run_programs(self._serving(host))
+
+    def _serving(self, host: str) -> list[Key]:
+        return [(p.node, p.program) for p in self.plan.programs if p.node == host and p.program in SERVING_PROGRAMS]
 
     def run_on(self, node: str, argv: list[str]) -> subprocess.CompletedProcess[str]:
         """Runs a command on a node to its end."""

@@ -200,6 +200,7 @@ Program = Literal[
     "front",
     "ualcmp",
     "router",
+    "speaker",
 ]
 """What `python -m hosts` can start on a node."""
 

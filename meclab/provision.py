@@ -15,7 +15,7 @@ _PROGRAMS: dict[str, tuple[tuple[Role, str], ...]] = {
     "easdf": (("rdns", "rdns"), ("adns", "adns"), ("easdf", "easdf"), ("smf", "smf")),
     "http-redirect": (("rdns", "rdns"), ("adns", "adns"), ("front", "front")),
     "devapp": (("ops", "ualcmp"),),
-    "bgp-anycast": (("edge", "router"), ("core", "router")),
+    "bgp-anycast": (("edge", "router"), ("core", "router"), ("mec", "speaker")),
 }
 """Role of the hosts that run them, and the program; on hosts of the topology alone."""
 _MANAGED: tuple[tuple[Role, str], ...] = ()
