@@ -21,14 +21,18 @@ from meclab.plan import RADIO_PORT, Plan
 _FDS_PER_NODE = 8
 
 
-class LabHost(Host):  # type: ignore[misc]
-    """A host or device: a shell in network and mount namespaces of its own."""
+class _EndsAtOnce(Node):  # type: ignore[misc]
+    """A node with a shell that is not asked twice."""
 
     def terminate(self) -> None:
         """Kills the shell at once; it would ignore a polite signal while a command runs."""
         if self.shell and self.shell.poll() is None:
             os.killpg(self.shell.pid, signal.SIGKILL)
         self.cleanup()
+
+
+class LabHost(_EndsAtOnce, Host):  # type: ignore[misc]
+    """A host, router or device: a shell in network and mount namespaces of its own."""
 
 
 class EnteredHost(LabHost):
@@ -42,7 +46,7 @@ class EnteredHost(LabHost):
         super().startShell(f"-cda{self._entered}")
 
 
-class LabSwitch(OVSSwitch):  # type: ignore[misc]
+class LabSwitch(_EndsAtOnce, OVSSwitch):  # type: ignore[misc]
     """A switch of the lab's own Open vSwitch, in the lab's root namespace."""
 
     def start(self, controllers: Sequence[Any]) -> None:
@@ -54,16 +58,11 @@ class LabSwitch(OVSSwitch):  # type: ignore[misc]
         return output
 
     def stop(self, deleteIntfs: bool = False) -> None:
+        """Ends the shell, and leaves the switch to Open vSwitch's end."""
         self.terminate()
 
-    def terminate(self) -> None:
-        """Kills the shell at once, and leaves the switch to Open vSwitch's end."""
-        if self.shell and self.shell.poll() is None:
-            os.killpg(self.shell.pid, signal.SIGKILL)
-        self.cleanup()
 
-
-class LabBridge(Switch):  # type: ignore[misc]
+class LabBridge(_EndsAtOnce, Switch):  # type: ignore[misc]
     """An access point of a network of routers: a bridge in the lab's root namespace."""
 
     def start(self, controllers: Sequence[Any]) -> None:
@@ -71,12 +70,6 @@ class LabBridge(Switch):  # type: ignore[misc]
 
     def stop(self, deleteIntfs: bool = False) -> None:
         self.terminate()
-
-    def terminate(self) -> None:
-        """Kills the shell at once."""
-        if self.shell and self.shell.poll() is None:
-            os.killpg(self.shell.pid, signal.SIGKILL)
-        self.cleanup()
 
 
 class LabLink(Link):  # type: ignore[misc]

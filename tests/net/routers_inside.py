@@ -176,8 +176,9 @@ def observe(network: Network, began: float) -> dict[str, object]:
     found["unknown_to_routers"] = [trial.ping("cloud", "ue1"), network.routed_attachments()]
     found["first"] = {name: answer[0] for name, answer in trial.told("ue1", "ap1").items()}
     found["at_first"] = [until(lambda: trial.device.both() == ["mec1", "mec1"]), trial.device.both()]
-    found["hosts"] = [pair for pair in (("ue1", "cloud"), ("mec1", "mec2"), ("ops", "ue1"), ("edge1", "ue1"),
-        ("edge2", "cloud"), ("core", "mec1")) for family in (4, 6) if not trial.ping(*pair, family)]  # fmt: skip
+    pairs = [("ue1", "cloud"), ("mec1", "mec2"), ("ops", "ue1"), ("edge1", "ue1"), ("edge2", "cloud"),
+        ("core", "mec1"), ("ops", "edge2"), ("ue1", "core")]  # fmt: skip
+    found["hosts"] = [pair for pair in pairs for family in (4, 6) if not trial.ping(*pair, family)]
     found["paths"] = {f"{a} {b}": trial.path(a, b) for a, b in (("ue1", "vip"), ("cloud", "ue1"), ("ue1", "mec2"),
         ("ue1", "192.0.2.1"))}  # fmt: skip
     found["path_ipv6"] = trial.path("ue1", "vip", "ipv6")
