@@ -12,7 +12,7 @@ nothing is inserted: every edge has its hosts' breakouts for everybody.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 from hosts.core5g import patches, sessions
@@ -104,8 +104,8 @@ class SessionFunction:
     def respond(self, device: str, reports: Sequence[DnsContextEventReport]) -> None:
         """Starts to deal with what the EASDF reports of a device. Raises `Unknown`."""
         session = self.session(device)
-        for report in reports:
-            self._start(self._reported(session, report))
+        session.reports += reports
+        self._start(self._reported(session))
 
     def session(self, device: str) -> Session:
         """Raises `Unknown`."""
@@ -139,21 +139,27 @@ class SessionFunction:
             if updated and old != session.host:
                 self._telling.tell(device, self.deployment.prefixes(old))
 
-    async def _reported(self, session: Session, report: DnsContextEventReport) -> None:
-        response = report.dnsRspReport
-        found: list[Address] = []
-        if response is not None:
-            found = [*(response.easIpv4Addresses or ()), *(response.easIpv6Addresses or ())]
+    async def _reported(self, session: Session) -> None:
+        """Deals with the reports that wait, those that come meanwhile and need nothing more included."""
         async with session.lock:
-            hosts = {host for address in found if (host := self.deployment.host_at(address)) is not None}
-            wanted = frozenset[BreakoutIntent]().union(
-                *(self.deployment.breakouts(session.name, session.ap, host) for host in hosts)
-            )
-            new = wanted - session.breakouts if self.deployment.dynamic else frozenset()
+            reports, session.reports = session.reports, []
+            new = frozenset[BreakoutIntent]().union(*(self._missing(session, report) for report in reports))
             if new and await self._move(new, frozenset()):
                 session.breakouts |= new
-                log.info("%s breaks out to %s at %s", session.name, ", ".join(sorted(hosts)), session.ap)
-            await self._update(session, report.dnsMsgId)
+                log.info("%s at %s breaks out to %s", session.name, session.ap, _words(new))
+            late = [report for report in session.reports if not self._missing(session, report)]
+            session.reports = [report for report in session.reports if report not in late]
+            await self._update(session, [one.dnsMsgId for one in (*reports, *late) if one.dnsMsgId is not None])
+
+    def _missing(self, session: Session, report: DnsContextEventReport) -> frozenset[BreakoutIntent]:
+        """The breakouts that the hosts in a response would need."""
+        response = report.dnsRspReport
+        if response is None or not self.deployment.dynamic:
+            return frozenset()
+        found: list[Address] = [*(response.easIpv4Addresses or ()), *(response.easIpv6Addresses or ())]
+        hosts = {host for address in found if (host := self.deployment.host_at(address)) is not None}
+        needed = (self.deployment.breakouts(session.name, session.ap, host) for host in hosts)
+        return frozenset[BreakoutIntent]().union(*needed) - session.breakouts
 
     async def _move(self, add: frozenset[BreakoutIntent], remove: frozenset[BreakoutIntent]) -> bool:
         """Whether what is to be added is there, or will be: the controller is not waited for without end."""
@@ -167,9 +173,9 @@ class SessionFunction:
             log.error("the controller is silent: %d breakouts come later", len(add) + len(remove))
         return not done or change.result()
 
-    async def _update(self, session: Session, message: str | None = None) -> bool:
-        """Brings a session's context to the EASDF, and has it release a message; whether the EASDF took it."""
-        held = {} if message is None else sessions.release(message)
+    async def _update(self, session: Session, messages: Iterable[str] = ()) -> bool:
+        """Brings a session's context to the EASDF, and has it release messages; whether the EASDF took it."""
+        held = sessions.releases(messages)
         rules = sessions.rules(self.deployment, session)
         items = patches.difference(session.rules, rules | held, "dnsRules")
         whole = sessions.context(self.deployment, session, f"{self._callback}/{session.name}", held)
@@ -192,6 +198,10 @@ class SessionFunction:
 
 async def _nothing() -> None:
     return
+
+
+def _words(breakouts: Iterable[BreakoutIntent]) -> str:
+    return ", ".join(sorted(str(one.prefix) for one in breakouts))
 
 
 def _require(what: str, name: str, valid: Sequence[str] | set[str] | dict[str, Any]) -> None:

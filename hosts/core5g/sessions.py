@@ -6,12 +6,13 @@ has no breakout yet: such a response is reported and held back until it has.
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv6Network
 from typing import Any
 
 from hosts.core5g.deployment import Deployment
-from hosts.core5g.neasdf import DnsContextCreateData, DnsRule, ecs_option
+from hosts.core5g.neasdf import DnsContextCreateData, DnsContextEventReport, DnsRule, ecs_option
 from meclab.messages import BreakoutIntent
 from meclab.plan import PlannedDevice
 
@@ -38,6 +39,8 @@ class Session:
     """Target of its DNS context at the EASDF; none before there is one."""
     rules: dict[str, Any] = field(default_factory=dict)
     """The rules that the EASDF has, as JSON."""
+    reports: list[DnsContextEventReport] = field(default_factory=list)
+    """Of the EASDF, that nothing has been done about."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the session changes: one change after the other."""
 
@@ -92,9 +95,10 @@ def context(deployment: Deployment, session: Session, notify_uri: str, held: dic
     return DnsContextCreateData.model_validate(content)
 
 
-def release(message: str) -> dict[str, Any]:
-    """The rule that lets a message go."""
-    return {f"release-{message}": {"dnsMsgId": message, "actionList": {"1": {"applyAction": "FORWARD"}}}}
+def releases(messages: Iterable[str]) -> dict[str, Any]:
+    """The rules that let messages go."""
+    forward = {"1": {"applyAction": "FORWARD"}}
+    return {f"release-{message}": {"dnsMsgId": message, "actionList": forward} for message in messages}
 
 
 def _name(deployment: Deployment) -> list[dict[str, Any]]:

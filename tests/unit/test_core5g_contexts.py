@@ -131,8 +131,8 @@ def test_a_device_has_one_context_and_a_second_is_refused_with_the_first_s_uri(f
     contexts, context = made()
     with pytest.raises(Problem) as refused:
         contexts.create(data(**fields))
-    assert (refused.value.status, refused.value.cause) == (403, "UE_ADDRESS_IN_USE")
-    assert refused.value.instance.endswith(f"/dns-contexts/{context.identifier}")
+    assert (refused.value.status, refused.value.more["cause"]) == (403, "UE_ADDRESS_IN_USE")
+    assert refused.value.more["instance"].endswith(f"/dns-contexts/{context.identifier}")
     assert contexts.at(UE) is context
 
 
@@ -149,7 +149,7 @@ def test_an_unknown_context_is_not_found(change):
     arguments = {"replace": (data(),), "patch": ([],), "delete": ()}[change]
     with pytest.raises(Problem) as refused:
         getattr(Contexts(), change)("none", *arguments)
-    assert (refused.value.status, refused.value.cause) == (404, "CONTEXT_NOT_FOUND")
+    assert (refused.value.status, refused.value.more["cause"]) == (404, "CONTEXT_NOT_FOUND")
 
 
 def patch(contexts, context, *items):
@@ -234,7 +234,7 @@ def test_a_body_that_is_none_is_refused_with_the_parameter(changed, param):
         DnsContextCreateData.model_validate(content() | changed)
     problem = misfit(found.value)
     assert problem.status == 400
-    assert [where for where, _ in problem.invalid] == [param]
+    assert [one["param"] for one in problem.more["invalidParams"]] == [param]
 
 
 def test_a_missing_part_and_a_body_that_is_no_json_have_causes_of_their_own():
@@ -242,7 +242,7 @@ def test_a_missing_part_and_a_body_that_is_no_json_have_causes_of_their_own():
         DnsContextCreateData.model_validate({key: value for key, value in content().items() if key != "dnn"})
     with pytest.raises(ValidationError) as garbled:
         DnsContextCreateData.model_validate_json("{")
-    causes = [misfit(found.value).cause for found in (missing, garbled)]
+    causes = [misfit(found.value).more["cause"] for found in (missing, garbled)]
     assert causes == ["MANDATORY_IE_MISSING", "INVALID_MSG_FORMAT"]
 
 

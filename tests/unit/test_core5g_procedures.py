@@ -87,11 +87,13 @@ class Core:
         await self.function.establish()
         return self.take()
 
-    async def answered(self, host, device="ue1", message="1"):
-        node = self.plan.node(host)
-        response = {"fqdn": APP, "easIpv4Addresses": [node.ipv4]}
+    def report(self, host, device, message):
+        response = {"fqdn": APP, "easIpv4Addresses": [self.plan.node(host).ipv4]}
         report = {"timestamp": "2026-01-01T00:00:00Z", "dnsRspReport": response, "dnsMsgId": message}
         self.function.respond(device, [DnsContextEventReport.model_validate(report)])
+
+    async def answered(self, host, device="ue1", message="1"):
+        self.report(host, device, message)
         await self.function.settled()
         return self.take()
 
@@ -155,6 +157,25 @@ def test_an_answer_is_released_with_the_update_that_follows_the_breakout():
             ("update", [("remove", "breakout-mec1"), ("add", "release-7")]),
         ]
         assert await core.answered("mec1", message="8") == [("update", [("add", "release-8")])]
+
+    asyncio.run(run())
+
+
+def test_answers_that_come_while_the_breakout_is_made_are_released_together():
+    async def run():
+        core = Core(make_plan())
+        await core.established()
+        core.controller.clear()
+        for message in ("7", "8"):
+            core.report("mec1", "ue1", message)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        core.controller.set()
+        await core.function.settled()
+        assert core.take()[1:] == [
+            ("breakouts done",),
+            ("update", [("remove", "breakout-mec1"), ("add", "release-7"), ("add", "release-8")]),
+        ]
 
     asyncio.run(run())
 
