@@ -1,0 +1,131 @@
+"""Platforms, their manager and the device application proxy in processes of their own on loopback."""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import Any
+
+import httpx
+from hosts_child import DEADLINE_S, running
+
+from hosts import mep, mep_api, mepm, mepm_api, serving, ualcmp_api
+from hosts.client import Client
+from hosts.mep_core import Platform
+from hosts.mepm_core import Manager
+from hosts.ualcmp_core import Proxy
+from meclab import planning, services, topology
+from meclab.plan import Plan
+from meclab.scenario import Scenario
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def plan(method: str, **content: Any) -> Plan:
+    """Two sites; the one device is whoever asks from loopback."""
+    device = {"name": "ue1", "ipv4": "127.0.0.1", "ipv6": "::1"}
+    scenario = Scenario.model_validate({"scenario": "test", "methods": [method], "devices": [device], **content})
+    graph = services.extend(topology.two_site(), scenario)
+    return planning.make(scenario, graph, scenario.methods[0], "wire")
+
+
+def free_port() -> int:
+    """A TCP port that is free on every loopback address."""
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as probe:
+        return int(probe.getsockname()[1])
+
+
+class Taker(ThreadingHTTPServer):
+    """Takes every POST: keeps the bodies, answers as it is told to, a status each; then 200."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, statuses: tuple[int, ...] = (), answer: Callable[[], Any] = dict) -> None:
+        self.taken: Queue[dict[str, Any]] = Queue()
+        self.statuses = list(statuses)
+        self.answer = answer
+        super().__init__(("127.0.0.1", port), _Take)
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    def next(self) -> dict[str, Any]:
+        return self.taken.get(timeout=DEADLINE_S)
+
+
+class _Take(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Taker
+
+    def do_POST(self) -> None:
+        self.server.taken.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self._say(self.server.statuses.pop(0) if self.server.statuses else 200)
+
+    def do_GET(self) -> None:
+        self._say(200)
+
+    def _say(self, status: int) -> None:
+        data = json.dumps(self.server.answer()).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: the tests' output is for failures."""
+
+
+@contextlib.contextmanager
+def taker(port: int, statuses: tuple[int, ...] = (), answer: Callable[[], Any] = dict) -> Iterator[Taker]:
+    """A server that takes everything."""
+    with Taker(port, statuses, answer) as server:
+        yield server
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def platform(made: Plan, host: str, port: int, dns: int, controller: int) -> Iterator[httpx.Client]:
+    """A host's platform, which tells a DNS server and a controller at these ports."""
+
+    def program(ready: Callable[[], None]) -> int:
+        to_controller = mep.controller_line("127.0.0.1", controller)
+        server = mep.dns_server(made, host)
+        to_dns = None if server is None else mep.dns_line(server, "127.0.0.1", dns)
+        application = mep_api.application(Platform(made, host, to_dns, to_controller))
+        tasks = [line.run for line in (to_controller, to_dns) if line is not None]
+        return serving.serve(application, serving.listen(port, LOOPBACK), ready, tasks)
+
+    with running(program), _client(port) as http:
+        yield http
+
+
+@contextlib.contextmanager
+def manager(made: Plan, port: int, platforms: dict[str, int]) -> Iterator[httpx.Client]:
+    """The platform manager; `platforms` are their ports."""
+
+    def program(ready: Callable[[], None]) -> int:
+        lines = {host: mepm.platform_line(host, "127.0.0.1", at) for host, at in platforms.items()}
+        tasks = [line.run for line in lines.values()]
+        application = mepm_api.application(Manager(made, lines))
+        return serving.serve(application, serving.listen(port, LOOPBACK), ready, tasks)
+
+    with running(program), _client(port) as http:
+        yield http
+
+
+@contextlib.contextmanager
+def proxy(made: Plan, port: int, orchestrator: int) -> Iterator[httpx.Client]:
+    """The device application proxy."""
+
+    def program(ready: Callable[[], None]) -> int:
+        client = Client("127.0.0.1", orchestrator, 2.0)
+        asking = Proxy(made, lambda: client.send("GET", "/v1/devices"))
+        return serving.serve(ualcmp_api.application(asking), serving.listen(port, LOOPBACK), ready)
+
+    with running(program), _client(port) as http:
+        yield http
+
+
+def _client(port: int) -> httpx.Client:
+    return httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S)
