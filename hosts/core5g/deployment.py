@@ -1,10 +1,11 @@
 """What the session function knows of the network and of where the application is deployed (EAS deployment
 information, TS 23.548 clause 6.2.3.4), from the plan."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 
 from hosts.core5g.neasdf import Network
 from hosts.core5g.templates import Address
+from hosts.naming.locating import cut
 from meclab.messages import BreakoutIntent
 from meclab.plan import Plan, PlannedDevice, PlannedNode
 
@@ -59,9 +60,8 @@ class Deployment:
             case "host":
                 return ip_network(address)
             case "address":
-                return (IPv4Network if ipv4 else IPv6Network)((address, length), strict=False)
-        location = self.plan.location(ap)[0 if ipv4 else 1]
-        return location if length >= location.prefixlen else location.supernet(new_prefix=length)
+                return cut(ip_network(address), length)
+        return cut(self.plan.location(ap)[0 if ipv4 else 1], length)
 
 
 def _addresses(node: PlannedNode) -> tuple[Address, ...]:

@@ -7,6 +7,7 @@ its id, its question with the letters' case that it chose, an OPT record only if
 if it sent one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
@@ -21,6 +22,7 @@ from meclab.errors import PeerError
 
 Address = IPv4Address | IPv6Address
 _FAMILY = {4: 1, 6: 2}
+_EXTENDED_ERROR = 15
 _IPV4_HINT, _IPV6_HINT = 4, 6
 """Keys of HTTPS records' parameters (RFC 9460 section 14.3.2)."""
 
@@ -103,7 +105,7 @@ def backwards(query: Query, relayed: Relayed, answer: Any, over_udp: bool) -> by
     )  # fmt: skip
     additional = [record for record in answer.ar if record.rtype != QTYPE.OPT]
     if query.edns is not None:
-        additional.append(_opt(query, rcode, _mirrored(query, relayed, opt)))
+        additional.append(_opt(query, rcode, _mirrored(query, relayed, opt), _errors(opt)))
     questions = list(answer.questions) or _questions(query)
     message = DNSRecord(header, questions, list(answer.rr), auth=list(answer.auth), ar=additional)
     return _fitting(query, message, over_udp)
@@ -140,9 +142,14 @@ def _mirrored(query: Query, relayed: Relayed, opt: Any) -> bytes | None:
     return given if given is not None and len(given) > 3 and asked.answered(given[3]) == given else None
 
 
-def _opt(query: Query, rcode: int, subnet: bytes | None) -> Any:
+def _errors(opt: Any) -> list[Any]:
+    """Why an answer is an error (RFC 8914): the one option that is passed on."""
+    return [option for option in (opt.rdata if opt is not None else ()) if option.code == _EXTENDED_ERROR]
+
+
+def _opt(query: Query, rcode: int, subnet: bytes | None, more: Sequence[Any] = ()) -> Any:
     flags = "do" if query.edns and query.edns.do else ""
-    options = [] if subnet is None else [EDNSOption(OPTION, subnet)]
+    options = [*more] if subnet is None else [*more, EDNSOption(OPTION, subnet)]
     return EDNS0(ext_rcode=rcode >> 4, flags=flags, udp_len=UDP_PAYLOAD, opts=options)
 
 

@@ -135,7 +135,7 @@ def test_a_context_has_a_rule_for_the_name_and_with_dynamic_breakout_one_for_ans
         ({}, "ipv4", "100.64.1.0/24"),
         ({}, "ipv6", "2001:db8:a00:100::/56"),
         ({"ecs_prefix_ipv4": 20}, "ipv4", "100.64.0.0/20"),
-        ({"ecs_prefix_ipv4": 28}, "ipv4", "100.64.1.0/24"),
+        ({"ecs_prefix_ipv4": 28}, "ipv4", "100.64.1.0/28"),
         ({"ecs_source": "host"}, "ipv4", "10.45.0.1/32"),
         ({"ecs_source": "host"}, "ipv6", "2001:db8:45::1/128"),
         ({"ecs_source": "address"}, "ipv4", "10.45.0.0/24"),

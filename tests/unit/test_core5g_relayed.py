@@ -14,6 +14,7 @@ from hosts.naming.queries import read_query
 from meclab.errors import PeerError
 
 NAME = "aPP.edGe.example."
+REASON = "EDE 22 (No Reachable Authority): nobody answers"
 LOCATION = ip_network("100.64.2.0/24")
 
 
@@ -152,6 +153,16 @@ def test_an_answer_larger_than_the_device_takes_is_truncated_over_udp_alone(payl
 def test_extended_response_codes_go_only_to_devices_with_edns():
     for edns, expected in ((0, dns.rcode.BADCOOKIE), (False, dns.rcode.SERVFAIL)):
         assert returned(asked(use_edns=edns), rcode=dns.rcode.BADCOOKIE).rcode() == expected
+
+
+def test_the_reason_of_an_error_is_passed_on_to_devices_with_edns():
+    for edns in (0, False):
+        message = asked(use_edns=edns)
+        sent, query, step = onwards(message)
+        response = answer(sent, rcode=dns.rcode.SERVFAIL)
+        response.use_edns(0, options=[dns.edns.EDEOption(22, "nobody answers")])
+        got = dns.message.from_wire(relayed.backwards(query, step, relayed.read_answer(response.to_wire()), True))
+        assert [option.to_text() for option in got.options] == ([] if edns is False else [REASON])
 
 
 def test_negative_answers_keep_their_authority():
