@@ -40,7 +40,9 @@ class Streams:
         if stream not in self._open:
             self.opened += 1
             if len(self._open) >= MOST_STREAMS:
-                next(iter(self._open)).close()
+                quietest = next(iter(self._open))
+                self.closed(quietest)
+                quietest.close()
         self._open.pop(stream, None)
         self._open[stream] = None
 
@@ -62,10 +64,13 @@ class _Stream(asyncio.Protocol):
         self._ended = False
         """Whether the client has sent its last."""
         self._later: asyncio.Handle | None = None
+        self._blocked = False
+        """Whether the client does not take its answers: it gets no more, and what it sends waits."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._source = _packed(transport.get_extra_info("peername")[0])
+        peer = transport.get_extra_info("peername")
+        self._source = _packed(peer[0]) if peer else bytes(4)  # none where the client is gone already
         self._loop = asyncio.get_running_loop()
         self._streams.used(self)
         self._idle = self._loop.call_later(self._streams.idle_s, self._idled)
@@ -86,30 +91,41 @@ class _Stream(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The connection stays open as long as answers are outstanding."""
         self._ended = True
-        return self._later is not None or bool(self._forwarded)
+        return self._later is not None or self._blocked or bool(self._forwarded)
 
     def pause_writing(self) -> None:
+        self._blocked = True
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        self._transport.resume_reading()
+        self._blocked = False
+        if self._later is None:
+            self._serve()
 
     def close(self) -> None:
-        self._transport.close()
+        """Ends the connection when its answers are out, at once where the client does not take them."""
+        if self._blocked:
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def _serve(self) -> None:
+        """Answers what has come; nothing more is read before that is done."""
         self._later = None
         for _ in range(_AT_ONCE):
-            query = self._next()
+            query = None if self._blocked else self._next()
             if query is None:
                 break
             if not self._answer(query):
                 self._transport.close()
                 return
         else:
+            self._transport.pause_reading()
             self._later = self._loop.call_soon(self._serve)
             return
-        self._close_when_done()
+        if not self._blocked:
+            self._transport.resume_reading()
+            self._close_when_done()
 
     def _next(self) -> bytes | None:
         length = int.from_bytes(self._received[:_LENGTH_BYTES], "big")
@@ -150,10 +166,10 @@ class _Stream(asyncio.Protocol):
         if self._forwarded:
             self._awake()
         else:
-            self._transport.close()
+            self.close()
 
     def _close_when_done(self) -> None:
-        if self._ended and not self._forwarded and self._later is None:
+        if self._ended and not self._forwarded and not self._blocked and self._later is None:
             self._transport.close()
 
 

@@ -182,6 +182,26 @@ def test_a_client_that_has_sent_its_last_still_gets_every_answer(server: Child) 
         assert len(messages(connection, 101)) == 100
 
 
+def test_a_client_that_does_not_take_its_answers_keeps_nobody_waiting_and_loses_none(server: Child) -> None:
+    count = 20_000
+    with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as connection:
+        asked = framed(query("many.edge.example.")) * count
+        sender = threading.Thread(target=connection.sendall, args=[asked], daemon=True)
+        sender.start()
+        for transport in ("+notcp", "+tcp"):
+            assert "203.0.113.10" in server.dig(APP, transport)
+        assert len(messages(connection, count)) == count
+        sender.join(DEADLINE_S)
+
+
+def test_a_client_that_never_takes_its_answers_is_cut_off() -> None:
+    with serving_names(idle_s=0.2) as child, socket.create_connection(("127.0.0.1", child.port)) as connection:
+        connection.settimeout(DEADLINE_S)
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            while True:
+                connection.sendall(framed(query("many.edge.example.")))
+
+
 def test_a_query_may_come_octet_by_octet(server: Child) -> None:
     with socket.create_connection(("127.0.0.1", server.port), DEADLINE_S) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
