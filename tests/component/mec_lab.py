@@ -27,7 +27,8 @@ LOOPBACK = ("127.0.0.1", "::1")
 def plan(method: str, **content: Any) -> Plan:
     """Two sites; the one device is whoever asks from loopback."""
     device = {"name": "ue1", "ipv4": "127.0.0.1", "ipv6": "::1"}
-    scenario = Scenario.model_validate({"scenario": "test", "methods": [method], "devices": [device], **content})
+    content = {"devices": [device], **content}
+    scenario = Scenario.model_validate({"scenario": "test", "methods": [method], **content})
     graph = services.extend(topology.two_site(), scenario)
     return planning.make(scenario, graph, scenario.methods[0], "wire")
 
@@ -42,12 +43,13 @@ class Taker(ThreadingHTTPServer):
     """Takes every POST: keeps the bodies, answers as it is told to, a status each; then 200."""
 
     daemon_threads = True
+    request_queue_size = 256
 
-    def __init__(self, port: int, statuses: tuple[int, ...] = (), answer: Callable[[], Any] = dict) -> None:
+    def __init__(self, port: int, statuses: tuple[int, ...], answer: Callable[[], Any], address: str) -> None:
         self.taken: Queue[dict[str, Any]] = Queue()
         self.statuses = list(statuses)
         self.answer = answer
-        super().__init__(("127.0.0.1", port), _Take)
+        super().__init__((address, port), _Take)
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
     def next(self) -> dict[str, Any]:
@@ -77,9 +79,11 @@ class _Take(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def taker(port: int, statuses: tuple[int, ...] = (), answer: Callable[[], Any] = dict) -> Iterator[Taker]:
+def taker(
+    port: int, statuses: tuple[int, ...] = (), answer: Callable[[], Any] = dict, address: str = "127.0.0.1"
+) -> Iterator[Taker]:
     """A server that takes everything."""
-    with Taker(port, statuses, answer) as server:
+    with Taker(port, statuses, answer, address) as server:
         yield server
         server.shutdown()
 
