@@ -11,7 +11,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from hosts.device import methods, resolvconf
 from hosts.device.cache import Address, Flush
@@ -43,7 +42,7 @@ def main(context: Context) -> int:
     """Probes until SIGTERM."""
     gc.disable()
     realtime = context.hurry()
-    agent = Agent(context, resolvconf.own(context.node, Path("/proc/self/mountinfo").read_text()))
+    agent = Agent(context)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop())
     agent.discover()
     context.ready()
@@ -66,13 +65,12 @@ def in_turn(earliest_ns: int, interval_ns: int, index: int, count: int) -> int:
 class Agent:
     """One device's probes, session and discovery."""
 
-    def __init__(self, context: Context, resolv_conf: Path | None) -> None:
-        """`resolv_conf` is the device's own, if it has one."""
+    def __init__(self, context: Context) -> None:
         plan, name = context.plan, context.node
         device, logs = plan.device(name), context.run_dir / "logs"
         self._plan = plan
         self._name = name
-        self._resolv_conf = resolv_conf
+        self._resolv_conf = resolvconf.ResolvConf(resolvconf.own(name), plan.stub)
         self._realtime_offset_ns = time.time_ns() - time.monotonic_ns()
         self._probe_log = Log(logs / f"{name}-probes.csv", "sequence,sent_ns,received_ns,host")
         self._session_log = Log(logs / f"{name}-session.csv", "request,connection,sent_ns,done_ns,host,outcome")
@@ -90,7 +88,7 @@ class Agent:
         self._discovery = methods.discovery(plan, device, self._loop, self._connection, self._resolver, note)
         self._connection.discovery = self._discovery
         self._control = Control(self._loop, name, self._told)
-        self._write_resolv_conf(device.resolver_ipv4, device.resolver_ipv6)
+        self._resolv_conf.write(device.resolver_ipv4, device.resolver_ipv6)
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._stopping = False
         self._loop.watch(self._prober.timer, self._prober.send_due, first=True)
@@ -166,7 +164,7 @@ class Agent:
             address: Address = notice.ipv4 if self._plan.family == "ipv4" else notice.ipv6
             changed = self._resolver.hand(address)
             which = Flush() if changed and self._plan.stub.flush_on_resolver_change else None
-            self._write_resolv_conf(notice.ipv4, notice.ipv6)
+            self._resolv_conf.write(notice.ipv4, notice.ipv6)
         else:
             which = Flush(notice.impact, notice.prefixes, notice.names)
             self._note("rediscovery", "", str(which))
@@ -174,15 +172,6 @@ class Agent:
             return lambda: None
         self._resolver.flush(which)
         return lambda: self._discovery.dropped(which, time.monotonic_ns())
-
-    def _write_resolv_conf(self, *resolvers: Address | None) -> None:
-        addresses = [address for address in resolvers if address is not None]
-        if self._resolv_conf is None or not addresses:
-            return
-        try:
-            resolvconf.write(self._resolv_conf, resolvconf.text(addresses, self._plan.stub))
-        except OSError as error:
-            log.warning("%s could not be written: %s", self._resolv_conf, error)
 
     def _write_session(self, at_least: int) -> None:
         if len(self._session.attempts) >= at_least:

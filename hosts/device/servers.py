@@ -1,5 +1,6 @@
 """What the client connects to: addresses, redirects and references turned into servers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,6 +12,8 @@ from meclab.errors import PeerError
 from meclab.packets import APP_PORT, APP_TLS_PORT
 from meclab.plan import Plan
 
+_URI = re.compile("[!-~]*")
+"""Printable ASCII: what goes on into a request's target (RFC 3986 section 2)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -84,6 +87,8 @@ class Servers:
     def reference(self, uri: str, base: str = "") -> Reference:
         """Reads a URI, relative ones against `base` (RFC 9110 section 10.2.2). Raises `PeerError`: it must have the
         session's own scheme, and a host."""
+        if not _URI.fullmatch(uri):
+            raise PeerError(f"{uri!r} is no URI: it has characters that a URI has not")
         try:
             parts = urlsplit(urljoin(base, uri))
             port = parts.port or _DEFAULT_PORTS[self.scheme]

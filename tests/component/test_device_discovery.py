@@ -24,8 +24,11 @@ from device_lab import (
     plan,
     table,
 )
-from hosts_child import DEADLINE_S
+from hosts_child import DEADLINE_S, running
 
+from hosts import modem
+from hosts.device import resolvconf
+from hosts.program import Context
 from meclab.messages import Notice, NoticeAck, RediscoveryNotice, ResolverNotice
 from meclab.packets import CALLBACK_PORT, DEVICE_CONTROL_PORT, UALCMP_PORT
 
@@ -124,15 +127,27 @@ def test_a_handed_resolver_is_asked_when_the_client_flushes(tmp_path: Path, monk
     assert ("asked", MEC2, f"{NAME} ipv4 by UDP") in discoveries(tmp_path)
 
 
-def test_garbage_to_the_control_port_is_counted_and_answered_by_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_without_a_client_the_device_acknowledges_what_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    file = tmp_path / "resolv.conf"
+    file.write_text("# none\n")
+    monkeypatch.setattr(resolvconf, "own", lambda node: file)
+    notice = ResolverNotice(sequence=1, ipv4=ip_address(MEC2), ipv6=ip_address("2001:db8:1:1::10"))
+    with running(lambda ready: modem.main(Context(plan("edge-dns"), "ue1", tmp_path, None, ready))):
+        assert file.read_text().startswith(f"nameserver {MEC1}\n")
+        assert tell(notice) == [NoticeAck(device="ue1", sequence=1)]
+    assert file.read_text().startswith(f"nameserver {MEC2}\nnameserver 2001:db8:1:1::10\n")
+
+
+def test_garbage_to_the_control_port_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Site(MEC1, "mec1") as first, device(tmp_path, plan("sticky"), monkeypatch):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as network:
-            network.sendto(b"\xff", ("127.0.0.1", DEVICE_CONTROL_PORT))
-        tell(RediscoveryNotice(sequence=1, impact="all"))
+            for payload in (b"", b"\xff", b"{}", b"[" * 10_000):
+                network.sendto(payload, ("127.0.0.1", DEVICE_CONTROL_PORT))
+        assert tell(RediscoveryNotice(sequence=1, impact="all")) == [NoticeAck(device="ue1", sequence=1)]
         first.wait()
-    assert discoveries(tmp_path)[-1][0] in ("flushed", "connected")
+    assert "flushed" in {what for what, _, _ in discoveries(tmp_path)}
 
 
 def test_a_silent_resolver_holds_readiness_up_for_two_seconds_only(

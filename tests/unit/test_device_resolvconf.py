@@ -42,6 +42,18 @@ def test_a_file_is_changed_in_place(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text("# something that is longer than what replaces it\n" * 3)
     inode = path.stat().st_ino
-    resolvconf.write(path, "nameserver 10.0.1.53\n")
-    assert path.read_text() == "nameserver 10.0.1.53\n"
+    resolvconf.ResolvConf(path, settings.Stub()).write(RESOLVERS[0], None)
+    assert path.read_text() == "nameserver 10.0.1.53\noptions timeout:5 attempts:2\n"
     assert path.stat().st_ino == inode
+
+
+def test_a_device_without_a_resolver_keeps_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "resolv.conf"
+    path.write_text("# no resolver\n")
+    resolvconf.ResolvConf(path, settings.Stub()).write(None, None)
+    assert path.read_text() == "# no resolver\n"
+
+
+def test_a_file_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    resolvconf.ResolvConf(tmp_path / "missing", settings.Stub()).write(*RESOLVERS)
+    assert not (tmp_path / "missing").exists()
