@@ -43,8 +43,8 @@ class Entry:
     """One decision on its way, or an event that led to none. Times are CLOCK_REALTIME in ns."""
 
     number: int
-    subject: str
-    """Device, or access point for a decision that holds for a location."""
+    subject: str | None
+    """Device, or access point for a decision that holds for a location; none for what concerns neither."""
     ap: str | None
     """Where it attached; none where the decision comes from elsewhere."""
     attached_ns: int | None
@@ -123,7 +123,7 @@ class Audit:
 
     def undecided(
         self,
-        subject: str,
+        subject: str | None,
         trigger: Trigger,
         reason: str,
         heard_ns: int,
@@ -135,7 +135,7 @@ class Audit:
 
     def _add(
         self,
-        subject: str,
+        subject: str | None,
         decision: Decision | None,
         trigger: Trigger,
         reason: str,

@@ -23,6 +23,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 
 from hosts.meo_bodies import Changed, Decided, Decisions, Pins, PolicyAnswer, PolicyNow, Refusal
 from hosts.meo_core import Meo
@@ -31,6 +32,8 @@ from meclab.errors import PeerError
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.operation import PinTo, PolicyChange
 
+_MOST_DIGITS = 18
+_AFTER = Query(description="A decision's number", json_schema_extra={"pattern": f"^[0-9]{{1,{_MOST_DIGITS}}}$"})
 _REFUSED: dict[int | str, dict[str, Any]] = {
     404: {"model": Refusal, "description": "A name that the plan does not have"},
     422: {"model": Refusal, "description": "A body that is none; what is wrong with it"},
@@ -58,6 +61,7 @@ def application(meo: Meo) -> FastAPI:
     api.add_exception_handler(ValidationError, _invalid)
     api.add_exception_handler(UnknownName, _unknown)
     api.add_exception_handler(Conflict, _conflict)
+    api.add_exception_handler(HTTPException, _refused)
     return api
 
 
@@ -120,9 +124,9 @@ def _views(api: FastAPI, meo: Meo) -> None:
     """What the orchestrator knows."""
 
     @api.get("/v1/decisions", response_model=Decisions, responses={400: {"model": Refusal}}, tags=["views"])
-    async def decisions(after: Annotated[str, Query(description="A decision's number")] = "0") -> Response:
+    async def decisions(after: Annotated[str, _AFTER] = "0") -> Response:
         """The audit log after a number: every decision with its reason, and what became of it."""
-        if not (after.isascii() and after.isdigit()):
+        if not (after.isascii() and after.isdigit() and len(after) <= _MOST_DIGITS):
             return JSONResponse({"error": f"after={after!r}; expected a decision's number"}, 400)
         return JSONResponse({"decisions": meo.audit.since(int(after))})
 
@@ -197,6 +201,12 @@ async def _unknown(_: Request, error: Exception) -> Response:
 
 async def _conflict(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": _words(error)}, 409)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Unknown requests, in the same form as every other refusal; 400 is FastAPI's for a body that is no text."""
+    assert isinstance(error, HTTPException), "registered for it"
+    return JSONResponse({"error": error.detail}, 422 if error.status_code == 400 else error.status_code, error.headers)
 
 
 def _words(error: Exception) -> str:

@@ -20,6 +20,7 @@ from meclab.steering import Steering
 log = logging.getLogger(__name__)
 _REVIEW_S = 0.05
 _LOG_LATER_S = 0.01
+_LONGEST_SLEEP_S = 60.0
 Mark = Callable[[Decision], None]
 
 
@@ -80,11 +81,11 @@ class Meo:
     def loaded(self, report: LoadReport, heard_ns: int) -> tuple[Decision, ...]:
         """A host reported its load; the decisions that follow. Raises `UnknownName`."""
         known = self.state.hosts.get(report.host)
-        was_dead = known is not None and not known.state.alive
+        lost = self._steering.lost(report.host) if known and not known.state.alive else ()
         decisions = self._changed(self.state.load(report, self._clock_ns()), heard_ns)
-        if was_dead and (facts := self._steering.restored(report.host)):
-            reason = f"{report.host} is back, and is told again what its resolver is to know"
-            self._send(self.audit.undecided(report.host, "restore", reason, heard_ns), facts)
+        if facts := self._steering.again(lost):
+            reason = f"{report.host} is back: what its resolver is to know is told again"
+            self._send(self.audit.undecided(None, "restore", reason, heard_ns), facts)
         self._wake()
         return decisions
 
@@ -119,7 +120,7 @@ class Meo:
             self._timer = None
         if (due_ns := self.state.due_ns) is not None:
             left_s = max(0, due_ns - self._clock_ns()) / SECOND
-            self._timer = asyncio.get_running_loop().call_later(left_s, self._due)
+            self._timer = asyncio.get_running_loop().call_later(min(left_s, _LONGEST_SLEEP_S), self._due)
 
     def _due(self) -> None:
         self._timer = None
@@ -159,6 +160,6 @@ def _log(entry: Entry) -> None:
     """Later than the decision, which must not wait for a disk."""
     decision = entry.decision
     if decision is None:
-        log.warning("%s at %s: %s", entry.subject, entry.ap, entry.reason)
+        log.warning("%s at %s: %s", entry.subject or "nobody", entry.ap or "no access point", entry.reason)
     else:
         log.info("%s: %s -> %s (%s)", decision.device, decision.previous, decision.host, decision.reason)

@@ -27,6 +27,7 @@ AGAIN_S, LONGEST_S = 0.05, 1.0
 QUICK_REPEATS = 5
 """Repeats after the first pause before it grows."""
 GIVE_UP_S = 30.0
+"""Age at which a notice that was never acknowledged is given up."""
 _NOTICE: TypeAdapter[Notice] = TypeAdapter(Notice)
 
 
@@ -49,6 +50,7 @@ class Notices:
     plan: Plan
     clock_ns: Callable[[], int]
     port: int = DEVICE_CONTROL_PORT
+    give_up_s: float = GIVE_UP_S
     counters: Counter[str] = field(default_factory=Counter)
     _open: dict[str, _Notice] = field(default_factory=dict)
     _sequences: Counter[str] = field(default_factory=Counter)
@@ -89,7 +91,7 @@ class Notices:
     def _send(self, device: str) -> None:
         notice = self._open[device]
         loop = asyncio.get_running_loop()
-        if loop.time() - notice.since_s > GIVE_UP_S:
+        if loop.time() - notice.since_s > self.give_up_s:
             self._give_up(device, notice)
             return
         address = self.plan.address(device)

@@ -40,8 +40,12 @@ def locations(plan: Plan) -> tuple[str, ...]:
 
 
 def of_location(plan: Plan, ap: str) -> Subnets:
-    """How client subnets name an access point."""
-    return plan.location(ap)
+    """How client subnets name an access point; with shorter prefixes (`dns.ecs_prefix_ipv4`) others have the same."""
+    ipv4, ipv6 = plan.location(ap)
+    return (
+        ipv4.supernet(new_prefix=min(ipv4.prefixlen, plan.dns.ecs_prefix_ipv4)),
+        ipv6.supernet(new_prefix=min(ipv6.prefixlen, plan.dns.ecs_prefix_ipv6)),
+    )
 
 
 def of_device(plan: Plan, device: PlannedDevice) -> Subnets:

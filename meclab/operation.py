@@ -1,6 +1,8 @@
 """What an operator may change while the orchestrator runs: bodies of its interface."""
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from meclab.messages import Body
 from meclab.model import Name
@@ -17,6 +19,12 @@ class PolicyChange(Body):
     load_limit: Fraction = 0.0
     dwell: Duration = 0
     delay: Duration = 0
+
+    @field_validator("hysteresis", "dwell", "delay", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """JSON does not tell 3.0 from 3."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     def applied(self, policy: Policy) -> Policy:
         """The policy with what was given."""

@@ -104,5 +104,16 @@ Size = Annotated[
     int, BeforeValidator(_size), PlainSerializer(lambda n: f"{n}B", when_used="json"), _schema("B|kB|MB|KiB|MiB")
 ]
 """Bytes; written `64KiB`."""
-Fraction = Annotated[float, BeforeValidator(fraction)]
+Fraction = Annotated[
+    float,
+    BeforeValidator(fraction),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": 1},
+                {"type": "string", "pattern": r"^\s*(100(\.0+)?|\d{1,2}(\.\d+)?)\s*%\s*$"},
+            ]
+        }
+    ),
+]
 """A share from 0 to 1; may be written `0.5%`."""

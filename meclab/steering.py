@@ -86,33 +86,41 @@ class Steering:
             facts += self._at_resolvers(device)
         return self._tables.news(facts)
 
-    def restored(self, host: str) -> tuple[Fact, ...]:
-        """A MEC host is back; what its own resolver is to know is told again, as it may have lost it."""
+    def lost(self, host: str) -> tuple[Fact, ...]:
+        """A MEC host is back, and its own resolver may have lost what it was told: that is news again."""
         if self._scoping != "resolver":
             return ()
-        lost = [fact for fact in self._tables.known(MEPM) if _is_carried_by(fact, host)]
-        for fact in lost:
-            self._tables.forget(fact)
-        return self._tables.news(lost)
+        lost = tuple(fact for fact in self._tables.known(MEPM) if _is_carried_by(fact, host))
+        self.refused(lost)
+        return lost
+
+    def again(self, lost: Iterable[Fact]) -> tuple[Fact, ...]:
+        """Of what was lost, what nobody has been given anew since."""
+        known = {fact.key for fact in self._tables.known(MEPM)}
+        return self._tables.news(fact for fact in lost if fact.key not in known)
 
     def shortfall(self, device: str) -> str:
-        """Why the device's decision is not what names will tell it, in words; empty where they do."""
+        """Why the device's decision is not what names will tell it, in words; empty where they do. Of scopes with the
+        same client subnets the one with the smaller id is answered."""
         host, place = self._host.get(device), self._place.get(device)
         if host is None or place is None or self._method.name not in ("ecs", "easdf"):
             return ""
-        if self._scoping == "location":
-            answer = self._host.get(place)
-            return "" if answer in (None, host) else f"whoever is at {place} is answered {answer}: not its decision"
-        return self._shared(device, host)
-
-    def _shared(self, device: str, host: str) -> str:
-        """Of scopes with the same client subnet the one with the smaller id is answered."""
-        own = namerules.of_device(self.plan, self._devices[device])
-        known = sorted(self._host.keys() & self._devices.keys())
-        first = next(name for name in known if namerules.of_device(self.plan, self._devices[name]) == own)
-        if self._host[first] == host:
+        own = place if self._scoping == "location" else device
+        first = next((name for name in self._scopes() if self._subnets(name) == self._subnets(own)), own)
+        answer = self._host.get(first)
+        if answer in (None, host):
             return ""
-        return f"{own[0]} is {first}'s too, and answered {self._host[first]}: not its decision"
+        shared = f"{self._subnets(own)[0]} is {first}'s" + (" too" if first != own else "")
+        return f"{shared}, and answered {answer}: not its decision"
+
+    def _scopes(self) -> list[str]:
+        """What has rules of its own, in the order of their ids."""
+        return sorted(self._host.keys() & (self._resolver if self._scoping == "location" else self._devices).keys())
+
+    def _subnets(self, scope: str) -> namerules.Subnets:
+        if scope in self._resolver:
+            return namerules.of_location(self.plan, scope)
+        return namerules.of_device(self.plan, self._devices[scope])
 
     def known(self, recipient: str) -> tuple[Fact, ...]:
         """Everything that a recipient is to know."""

@@ -164,7 +164,18 @@ def test_by_location_a_device_s_decision_tells_no_rule_and_says_where_it_differs
     assert "mepm" not in contents(moved(state, "ue1", "ap1", "mec1"))
     assert state.shortfall("ue1") == ""
     state.decided(decision("ue1", "mec2", "ap1"))
-    assert state.shortfall("ue1") == "whoever is at ap1 is answered mec1: not its decision"
+    assert state.shortfall("ue1") == "100.64.1.0/24 is ap1's, and answered mec1: not its decision"
+
+
+def test_access_points_in_one_short_prefix_are_answered_as_the_first_of_them() -> None:
+    state = steering("ecs", dns={"ecs_prefix_ipv4": 16, "ecs_prefix_ipv6": 40})
+    ap1, ap2 = (
+        contents(state.located(location(ap, host)))["mepm"][0] for ap, host in (("ap1", "mec1"), ("ap2", "mec2"))
+    )
+    assert isinstance(ap1, Named) and isinstance(ap2, Named)
+    assert ap1.subnets == ap2.subnets == (ip_network("100.64.0.0/16"), ip_network("2001:db8:a00::/40"))
+    moved(state, "ue1", "ap2", "mec2")
+    assert state.shortfall("ue1") == "100.64.0.0/16 is ap1's too, and answered mec1: not its decision"
 
 
 @pytest.mark.parametrize(
@@ -231,8 +242,18 @@ def test_a_location_that_changes_brings_and_takes_away_rules_of_its_devices() ->
 def test_a_resolver_whose_host_comes_back_is_told_again_what_it_was_to_know() -> None:
     state = steering("edge-dns")
     told = {ap: state.located(location(ap, host)) for ap, host in (("ap1", "mec1"), ("ap2", "mec2"))}
-    assert state.restored("mec1") == told["ap1"]
-    assert steering("ecs").restored("mec1") == ()
+    lost = state.lost("mec1")
+    assert lost == told["ap1"]
+    assert state.again(lost) == told["ap1"]
+    assert steering("ecs").lost("mec1") == ()
+
+
+def test_what_a_resolver_lost_and_was_given_anew_is_not_told_twice() -> None:
+    state = steering("edge-dns")
+    state.located(location("ap1", "mec2"))
+    lost = state.lost("mec1")
+    state.located(location("ap1", "mec1"))
+    assert state.again(lost) == ()
 
 
 def test_a_device_is_handed_the_resolver_of_its_access_point_where_the_method_has_it_so() -> None:
