@@ -90,6 +90,18 @@ def test_a_repeated_or_older_update_changes_nothing() -> None:
     assert server.rules is after
 
 
+def test_what_an_application_changes_counts_until_the_orchestrators_next_update() -> None:
+    site1 = rule("site1-4", "10.1.1.10", "100.64.1.0/24")
+    off = site1.model_copy(update={"state": "INACTIVE"})
+    updates = [update(1, site1), update(1, off).model_copy(update={"change": 1}), update(2, site1)]
+    for count, address in ((1, "10.1.1.10"), (2, "203.0.113.10"), (3, "10.1.1.10")):
+        for order in permutations(updates[:count]):
+            server = Asked()
+            for one in order:
+                server.authority.apply(one)
+            assert addresses(server(subnet="100.64.1.0/24")) == [address]
+
+
 def test_updates_of_different_rules_may_arrive_in_any_order() -> None:
     updates = [
         update(1, rule("a", "10.0.0.1", "100.64.1.0/24"), rule("b", "10.0.0.2", "100.64.1.0/24", state="INACTIVE")),
