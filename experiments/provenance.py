@@ -13,14 +13,17 @@ from experiments.processes import in_namespace
 if TYPE_CHECKING:
     from topologies.network import Network  # it brings Mininet, which the command line does not need
 
-PACKAGES = ("os-ken", "pyroute2", "pydantic", "starlette", "uvicorn", "scapy")
+PACKAGES = ("os-ken", "pyroute2", "pydantic", "starlette", "fastapi", "uvicorn", "dnslib", "scapy")
 COMMANDS = {
     "openvswitch": ["ovs-vswitchd", "--version"],
     "dumpcap": ["dumpcap", "--version"],
     "mininet": ["mn", "--version"],
+    "unbound": ["unbound", "-V"],
+    "frr": ["/usr/lib/frr/zebra", "--version"],
 }
 OFFLOADS = ("tx-checksumming", "tcp-segmentation-offload", "generic-receive-offload", "large-receive-offload")
 """What makes a captured frame differ from one on a wire."""
+_ROUTERS = ("edge", "core")
 _NUMBER = re.compile(r"\d+(\.\d+)+\S*")
 
 
@@ -66,10 +69,9 @@ def write_network(run_dir: Path, network: "Network") -> None:
 
 
 def _qdiscs(network: "Network") -> dict[str, str]:
-    """Interface to queueing disciplines, of the switches' namespace and every host's."""
-    hosts = {node.name for node in network.plan.nodes if node.mac is not None}
+    """Interface to queueing disciplines, of the switches' namespace and every host's and router's."""
     commands: list[list[str]] = [[]]
-    commands += [in_namespace(network.node_pid(name), []) for name in sorted(hosts)]
+    commands += [in_namespace(network.node_pid(name), []) for name in sorted(_with_namespace(network))]
     found: dict[str, str] = {}
     for command in commands:
         done = subprocess.run([*command, "tc", "-j", "qdisc", "show"], capture_output=True, text=True, check=False)
@@ -79,11 +81,16 @@ def _qdiscs(network: "Network") -> dict[str, str]:
     return found
 
 
+def _with_namespace(network: "Network") -> set[str]:
+    """The nodes that have a network namespace of their own: hosts, and what routes."""
+    routed = network.plan.method.name == "bgp-anycast"
+    return {part.name for part in network.plan.nodes if part.mac is not None or (routed and part.role in _ROUTERS)}
+
+
 def _offloads(network: "Network", interface: str) -> str:
     """The offloads of an interface that are on and change what a capture shows."""
     node = interface.partition("-")[0]
-    hosts = {part.name for part in network.plan.nodes if part.mac is not None}
-    inside = in_namespace(network.node_pid(node), []) if node in hosts else []
+    inside = in_namespace(network.node_pid(node), []) if node in _with_namespace(network) else []
     done = subprocess.run([*inside, "ethtool", "-k", interface], capture_output=True, text=True, check=False)
     features = dict(line.strip().partition(": ")[::2] for line in done.stdout.splitlines())
     return " ".join(name for name in OFFLOADS if features.get(name, "").startswith("on"))

@@ -18,7 +18,7 @@ _PROGRAMS: dict[str, tuple[tuple[Role, str], ...]] = {
     "bgp-anycast": (("edge", "router"), ("core", "router"), ("mec", "speaker")),
 }
 """Role of the hosts that run them, and the program; on hosts of the topology alone."""
-_MANAGED: tuple[tuple[Role, str], ...] = ()
+_MANAGED: tuple[tuple[Role, str], ...] = (("ops", "mepm"), ("mec", "mep"))
 """MEC 011: everywhere but where no switch can be told of traffic rules."""
 _EVERYWHERE: tuple[tuple[Role, str], ...] = (
     ("ops", "meo"),

@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 
-from meclab import plan, planning, steering, topology
+from meclab import plan, planning, topology
 from meclab.errors import ScenarioError
-from meclab.methods import Method
-from meclab.policy import Decision
 from meclab.scenario import Scenario
 
 GRAPHS = {"two-site": topology.two_site(), "metro": topology.metro(5), "facility": topology.facility()}
@@ -121,17 +119,6 @@ def test_overlapping_addresses_are_refused(addresses: dict[str, str]) -> None:
 
 def test_a_pool_too_small_for_the_devices_is_refused() -> None:
     assert "a larger pool" in problems(addresses={"devices_ipv4": "10.45.0.0/30"}, devices=[{"count": 5}])[0]
-
-
-def test_only_vip_carries_the_decision_to_the_network() -> None:
-    decision = Decision("ue1", "mec2", "mec1", "attach", "", 0)
-    attach = {"ue1": "ap2"}
-    for name, serve in (("cloud", {}), ("sticky", {}), ("vip", {"ue1": "mec2"})):
-        method = Method.model_validate({"name": name})
-        told = steering.transaction(method, attach, (decision,))
-        assert told is not None
-        assert (told.attach, told.serve) == (attach, serve)
-    assert steering.transaction(Method(name="sticky"), {}, (decision,)) is None
 
 
 def test_a_published_topology_becomes_edges_with_delays_from_distance() -> None:
