@@ -59,6 +59,8 @@ class Connection:
         self._channel: Channel | None = None
         self._responses = http1.ResponseReader()
         self._begun = False
+        self._heard_ns = 0
+        """When the bytes came that are being read."""
         self._complaint = ""
 
     def begin(self, start_ns: int) -> None:
@@ -134,13 +136,13 @@ class Connection:
         if self._tls is None:
             self._connected("TCP")
             return
-        self._session.heard(time.monotonic_ns())
         self._channel = self._tls.channel(self._to.name)
         self._take(b"")
 
     def _connected(self, how: str) -> None:
-        self._note("connected", str(self._to), how)
+        server = str(self._to)
         self._carry_out(self._session.connected(time.monotonic_ns()))
+        self._note("connected", server, how)
 
     def _readable(self) -> None:
         assert self._socket is not None, "an open socket is ready"
@@ -158,7 +160,8 @@ class Connection:
 
     def _take(self, data: bytes) -> None:
         """Bytes of the wire: through TLS, where the session has it, to the responses in them."""
-        self._session.heard(time.monotonic_ns())
+        self._heard_ns = time.monotonic_ns()
+        self._session.heard(self._heard_ns)
         if (channel := self._channel) is None:
             self._read(data)
             return
@@ -192,16 +195,16 @@ class Connection:
             self._respond(complete[0])
 
     def _respond(self, response: http1.Response) -> None:
-        now_ns, host = time.monotonic_ns(), response.headers.get("mec-host", "")
+        host = response.headers.get("mec-host", "")
         redirection = Redirection.IGNORE
         if "location" in response.headers:
             redirection = self.discovery.redirected(response.status, response.headers["location"], self._uri())
         if redirection is Redirection.IGNORE:
             self.discovery.answered()
-            self._carry_out(self._session.responded(now_ns, host, response.status))
+            self._carry_out(self._session.responded(self._heard_ns, host, response.status))
         else:
             follow = redirection is Redirection.FOLLOW
-            self._carry_out(self._session.redirected(now_ns, host, response.status, follow))
+            self._carry_out(self._session.redirected(self._heard_ns, host, response.status, follow))
 
     @property
     def _target(self) -> str:

@@ -107,10 +107,10 @@ class Site:
                 self.send_response(status)
                 for key, value in {"MEC-Host": name, "Content-Length": str(len(content)), **headers}.items():
                     self.send_header(key, value)
-                self.end_headers()
-                self.wfile.write(content)
                 if self.command != "GET":
                     site.bodies.put((self.command, self.path, body))
+                self.end_headers()
+                self.wfile.write(content)
 
             do_GET = do_POST = do_DELETE = respond
 
