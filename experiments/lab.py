@@ -28,6 +28,8 @@ from topologies.network import Network
 log = logging.getLogger(__name__)
 CAUSE_S = 0.2
 """A process that dies takes interfaces along, and their captures end: its death is looked for again after this."""
+DECISIONS = "logs/decisions.jsonl"
+"""In the run's folder: the orchestrator's audit log, an object a line."""
 Key = tuple[str, str]
 """Node and program."""
 
@@ -168,7 +170,7 @@ class Lab:
 
     def stop(self) -> list[CaptureCount]:
         """Ends agents, traffic and captures, in this order, whatever fails on the way; what each capture counted."""
-        for step in (self._mark_end, self._stop_agents, self._stop_traffic, self._describe):
+        for step in (self._mark_end, self._stop_agents, self._stop_traffic, self._keep_decisions, self._describe):
             try:
                 step()
             except (LabError, OSError, ValueError, KeyError) as error:
@@ -187,6 +189,11 @@ class Lab:
     def _stop_traffic(self) -> None:
         for process in self._traffic:
             process.stop()
+
+    def _keep_decisions(self) -> None:
+        if self.programs is not None:
+            lines = [json.dumps(entry) + "\n" for entry in self.operator.decisions(0)]
+            (self.run_dir / DECISIONS).write_text("".join(lines))
 
     def _describe(self) -> None:
         provenance.write_network(self.run_dir, self.network)

@@ -1,7 +1,7 @@
 """The orchestrator's audit log: every decision, why it was made, and what became of it with each recipient."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +22,8 @@ class Delivery:
     """When its confirmation came."""
     detail: str = ""
     """Why it was refused, what could not be reached, or what the delivery is waiting for."""
+    then: list[Callable[[], None]] = field(default_factory=list)
+    """What to do when it has ended, however."""
     _end: Fate = "told"
 
     @property
@@ -36,6 +38,9 @@ class Delivery:
         self._end = gravest((end, self._end))
         self.told_ns = at_ns if at_ns is not None else self.told_ns
         self.detail = detail
+        if not self.open:
+            for act in self.then:
+                act()
 
 
 @dataclass

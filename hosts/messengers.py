@@ -1,5 +1,10 @@
-"""All messengers of a method: a courier for each recipient, and the notices to devices."""
+"""All messengers of a method: a courier for each recipient, and the notices to devices.
 
+None of them waits for another, but for what goes on to the device: nothing reaches it at its new access point before
+the controller has confirmed the attach, and a notification sent earlier costs TCP's retransmission timeout.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hosts.audit import Delivery, Entry
@@ -7,8 +12,8 @@ from hosts.client import Client
 from hosts.courier import Courier, Errand
 from hosts.notices import Notices
 from hosts.serving import Task
-from meclab.facts import Fact
-from meclab.recipients import CONTROLLER, Recipient
+from meclab.facts import Attached, Fact
+from meclab.recipients import CONTROLLER, UALCMP, Recipient
 from meclab.steering import Steering
 
 _TIMEOUT_S, _CONTROLLER_TIMEOUT_S = 1.0, 5.0
@@ -16,11 +21,15 @@ _TIMEOUT_S, _CONTROLLER_TIMEOUT_S = 1.0, 5.0
 
 
 class Messengers:
-    """Hands each fact to whom it is for; none of them waits for another."""
+    """Hands each fact to whom it is for."""
 
     def __init__(self, couriers: Mapping[str, Courier], notices: Notices) -> None:
         self._couriers = couriers
         self._notices = notices
+        self._attaching: Counter[str] = Counter()
+        """How many attaches of a device the controller has not confirmed."""
+        self._held: dict[str, list[Errand]] = {}
+        """What waits for that, by device."""
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -33,8 +42,32 @@ class Messengers:
         for fact in facts:
             errands.setdefault(fact.recipient, []).append(Errand(entry, fact))
         entry.deliveries |= {name: Delivery(len(some)) for name, some in errands.items()}
+        for errand in errands.get(CONTROLLER, ()):
+            if isinstance(errand.fact.content, Attached):
+                self._await_attach(entry.deliveries[CONTROLLER], errand.fact.subject)
         for name, some in errands.items():
-            self._couriers.get(name, self._notices).take(some)
+            self._take(name, some)
+
+    def _take(self, name: str, errands: Sequence[Errand]) -> None:
+        courier = self._couriers.get(name)
+        if name == UALCMP or courier is None:
+            device = errands[0].fact.subject
+            if self._attaching[device]:
+                for errand in errands:
+                    errand.waits_for("goes when the controller has confirmed the attach")
+                self._held.setdefault(device, []).extend(errands)
+                return
+        (courier or self._notices).take(errands)
+
+    def _await_attach(self, delivery: Delivery, device: str) -> None:
+        def ended() -> None:
+            self._attaching[device] -= 1
+            if not self._attaching[device]:
+                for errand in self._held.pop(device, ()):
+                    self._take(errand.fact.recipient, [errand])
+
+        self._attaching[device] += 1
+        delivery.then.append(ended)
 
     def health(self) -> dict[str, object]:
         """State of every line, as a JSON object."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import provenance
-from experiments.benchmarks import handover, isolation, links, naming, scale, throughput
+from experiments.benchmarks import handover, isolation, links, naming, orchestrator, scale, throughput
 from experiments.benchmarks.row import Row
 from meclab import check
 from meclab.errors import Problem, ScenarioError
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "adns": naming.answers,
     "startup": scale.startup,
     "metro": scale.metro,
+    "told": orchestrator.told,
     "seed": handover.same_seed,
     "isolation": isolation.killed,
 }
