@@ -1,9 +1,9 @@
 """The EASDF (TS 23.548 clause 6.2.3): the DNS server of the devices, ruled by the session function.
 
 What a device's context says nothing of, and everything from an address without a context, goes to the operator's
-recursive resolver as it is. A device that bypasses the EASDF asks that resolver itself: in this method nothing on that
-way knows where the device is, so it is answered as everybody is (the cloud, where the orchestrator says nothing else),
-and follows a decision when its TTL has run out.
+recursive resolver as it is. A device that bypasses the EASDF asks that resolver itself, which knows nothing of places:
+with `dns.ecs_source: host` it names the device, which so follows its decisions whenever the TTL has run out; else the
+device is answered as everybody is, the cloud.
 """
 
 import json

@@ -43,14 +43,14 @@ def main(context: Context) -> int:
     user_plane = UserPlane(Client(str(operations.ipv4), NORTHBOUND_PORT, _CONTROLLER_TIMEOUT_S))
     air = Air(plan, context.node)
     indications = Indications(plan.easdf, plan.dns.name, air.send)
-    servers = [plan.address(server.name) for server in plan.by_role("adns")]
-    asking = Upstreams(servers, try_s=_CONFIRM_TRY_S, tries=1)
+    deployment = Deployment(plan)
+    asking = Upstreams(deployment.servers, try_s=_CONFIRM_TRY_S, tries=1)
     function = SessionFunction(
-        Deployment(plan),
+        deployment,
         neasdf,
         user_plane,
         indications,
-        Confirming(asking.ask, servers, plan.dns.name),
+        Confirming(asking.ask, deployment.servers, plan.dns.name),
         f"http://{authority(str(node.ipv4), NSMF_PORT)}{nsmf_api.CALLBACK}",
         plan.easdf.buffer_timeout / SECOND,
     )

@@ -186,8 +186,8 @@ class Contexts:
         return found
 
     def _put(self, context: Context) -> None:
-        for other in self._contexts.values():
-            if other.identifier != context.identifier and _shares(other.data, context.data):
+        for other in self._sharing(context.data):
+            if other.identifier != context.identifier:
                 detail = f"{context.data.ueIpv4Addr or context.data.ueIpv6Prefix} has a context already"
                 raise Problem(403, "UE_ADDRESS_IN_USE", detail, instance=f"{RESOURCE}/{other.identifier}")
         if (before := self._contexts.get(context.identifier)) is not None:
@@ -196,6 +196,15 @@ class Contexts:
         self._by_address |= dict.fromkeys(_addresses(context.data), context)
         if (prefix := _wide(context.data)) is not None:
             self._by_prefix[prefix] = context
+
+    def _sharing(self, data: DnsContextCreateData) -> Iterator[Context]:
+        """The contexts that have an address in common with one."""
+        for address in _addresses(data):
+            if (found := self.at(address)) is not None:
+                yield found
+        if (prefix := _wide(data)) is not None:
+            yield from (one for address, one in self._by_address.items() if address in prefix)
+            yield from (one for other, one in self._by_prefix.items() if other.overlaps(prefix))
 
     def _forget(self, context: Context) -> None:
         del self._contexts[context.identifier]
@@ -217,13 +226,6 @@ def _wide(data: DnsContextCreateData) -> IPv6Network | None:
     """A device's prefix where it is more than one address."""
     prefix = data.ueIpv6Prefix
     return prefix if prefix is not None and prefix.prefixlen < prefix.max_prefixlen else None
-
-
-def _shares(one: DnsContextCreateData, other: DnsContextCreateData) -> bool:
-    """Whether two contexts have an address in common."""
-    if one.ueIpv4Addr is not None and one.ueIpv4Addr == other.ueIpv4Addr:
-        return True
-    return bool(one.ueIpv6Prefix and other.ueIpv6Prefix and one.ueIpv6Prefix.overlaps(other.ueIpv6Prefix))
 
 
 def separated(data: DnsContextCreateData) -> tuple[DnsContextCreateData, tuple[Release, ...]]:

@@ -21,7 +21,10 @@ class Deployment:
         ends = [(link.a.node, link.b.node) for link in plan.links]
         self._edge_of = {one: edge for a, b in ends for one, edge in ((a, b), (b, a)) if edge in edges}
         self.hosts = {node.name: node for node in plan.mec_hosts}
+        self.servers = tuple(plan.address(node.name) for node in plan.by_role("adns"))
+        """The application's authoritative name servers, in the run's family."""
         self.access_points = {ap.name for ap in plan.access_points}
+        self._prefixes = {name: tuple(map(ip_network, _addresses(node))) for name, node in self.hosts.items()}
         self._host_at = {address: node.name for node in plan.mec_hosts for address in _addresses(node)}
 
     def edge(self, ap: str) -> str:
@@ -49,7 +52,7 @@ class Deployment:
 
     def prefixes(self, host: str) -> tuple[Network, ...]:
         """A MEC host's addresses as networks."""
-        return tuple(ip_network(address) for address in self.addresses(host))
+        return self._prefixes[host]
 
     def subnet(self, device: PlannedDevice, ap: str) -> Network:
         """The client subnet of a device at an access point, in the run's family (`dns.ecs_source`)."""

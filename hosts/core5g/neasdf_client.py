@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from hosts import http1
 from hosts.core5g.contexts import RESOURCE
-from hosts.core5g.neasdf import DnsContextCreateData
 from hosts.core5g.neasdf_api import JSON_PATCH
 from hosts.http1 import Response
 from meclab.errors import PeerError
@@ -33,33 +32,34 @@ class NeasdfClient:
         """The present trouble."""
         self._easdf = easdf
 
-    async def create(self, data: DnsContextCreateData) -> str:
-        """The target of a new context, or of the one that the device has already, which gets this content.
+    async def create(self, content: dict[str, Any]) -> str:
+        """The target of a new context, or of the one that the device has already, which gets this content: a
+        `DnsContextCreateData` as JSON, without what it says of messages that are held back.
 
         Raises `PeerError` for a refusal.
         """
-        content = _packed(data)
-        response = await self._answer("POST", RESOURCE, content)
+        kept = {key: rule for key, rule in content["dnsRules"].items() if "dnsMsgId" not in rule}
+        body = json.dumps(content | {"dnsRules": kept}).encode()
+        response = await self._answer("POST", RESOURCE, body)
         if response.status == 201:
             return urlsplit(response.headers.get("location", "")).path
         existing = _instance(response)
         if response.status == 403 and existing is not None:
-            response = await self._answer("PUT", existing, content)
+            response = await self._answer("PUT", existing, body)
             if response.status < 300:
                 return existing
         raise _refusal(response)
 
-    async def update(self, target: str, items: list[dict[str, Any]], whole: DnsContextCreateData) -> str:
+    async def update(self, target: str, items: list[dict[str, Any]], whole: dict[str, Any]) -> str:
         """Patches a context; one that the EASDF has lost, or has otherwise, is put there as a `whole`.
 
         The target that it has now. Raises `PeerError` for a refusal.
         """
         response = await self._answer("PATCH", target, json.dumps(items).encode(), JSON_PATCH)
         if response.status == 400:
-            response = await self._answer("PUT", target, _packed(whole))
+            response = await self._answer("PUT", target, json.dumps(whole).encode())
         if response.status == 404:
-            kept = {key: rule for key, rule in whole.dnsRules.items() if rule.dnsMsgId is None}
-            return await self.create(whole.model_copy(update={"dnsRules": kept}))
+            return await self.create(whole)
         if response.status >= 300:
             raise _refusal(response)
         if response.status == 200:
@@ -81,10 +81,6 @@ class NeasdfClient:
                 return response
             await asyncio.sleep(backoff_s)
             backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
-
-
-def _packed(data: DnsContextCreateData) -> bytes:
-    return data.model_dump_json(exclude_none=True, exclude_unset=True).encode()
 
 
 def _instance(response: Response) -> str | None:

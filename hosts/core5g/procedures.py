@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 
 from hosts.core5g import patches, sessions
 from hosts.core5g.deployment import Deployment
-from hosts.core5g.neasdf import DnsContextCreateData, DnsContextEventReport, Network
+from hosts.core5g.neasdf import DnsContextEventReport, Network
 from hosts.core5g.sessions import Session
 from hosts.core5g.templates import Address
 from meclab.errors import PeerError
@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 class Neasdf(Protocol):
     """`hosts.core5g.neasdf_client.NeasdfClient`."""
 
-    async def create(self, data: DnsContextCreateData) -> str: ...
+    async def create(self, content: dict[str, Any]) -> str: ...
 
-    async def update(self, target: str, items: list[dict[str, Any]], whole: DnsContextCreateData) -> str: ...
+    async def update(self, target: str, items: list[dict[str, Any]], whole: dict[str, Any]) -> str: ...
 
 
 class Breakouts(Protocol):
@@ -178,7 +178,7 @@ class SessionFunction:
         held = sessions.releases(messages)
         rules = sessions.rules(self.deployment, session)
         items = patches.difference(session.rules, rules | held, "dnsRules")
-        whole = sessions.context(self.deployment, session, f"{self._callback}/{session.name}", held)
+        whole = sessions.context(session, rules | held, f"{self._callback}/{session.name}")
         try:
             if session.context is None:
                 session.context = await self._neasdf.create(whole)

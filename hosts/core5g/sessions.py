@@ -8,14 +8,16 @@ has no breakout yet: such a response is reported and held back until it has.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Network
 from typing import Any
 
 from hosts.core5g.deployment import Deployment
-from hosts.core5g.neasdf import DnsContextCreateData, DnsContextEventReport, DnsRule, ecs_option
+from hosts.core5g.neasdf import DnsContextEventReport
+from hosts.core5g.templates import Address
 from meclab.messages import BreakoutIntent
 from meclab.plan import PlannedDevice
 
+Rules = dict[str, Any]
+"""`dnsRules` of a context as JSON: keys to `DnsRule`."""
 _DNN = "edge"
 _EMBB = 1
 """Slice type of enhanced mobile broadband (TS 23.501 table 5.15.2.2-1)."""
@@ -37,8 +39,8 @@ class Session:
     """Its own, that this session function has inserted."""
     context: str | None = None
     """Target of its DNS context at the EASDF; none before there is one."""
-    rules: dict[str, Any] = field(default_factory=dict)
-    """The rules that the EASDF has, as JSON."""
+    rules: Rules = field(default_factory=dict)
+    """Those that the EASDF has."""
     reports: list[DnsContextEventReport] = field(default_factory=list)
     """Of the EASDF, that nothing has been done about."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -70,32 +72,30 @@ def initial(deployment: Deployment) -> dict[str, Session]:
     }
 
 
-def rules(deployment: Deployment, session: Session) -> dict[str, Any]:
-    """The rules of a session's context now, as JSON."""
+def rules(deployment: Deployment, session: Session) -> Rules:
+    """The rules of a session's context now."""
     found = {"application": _query_rule(deployment, session)}
     if deployment.dynamic:
         established = {one.prefix for one in session.breakouts if one.edge == deployment.edge(session.ap)}
         for host in deployment.local_hosts(session.ap):
             if not established.issuperset(deployment.prefixes(host)):
                 found[f"breakout-{host}"] = _response_rule(deployment, host)
-    return {key: rule.model_dump(mode="json", exclude_none=True, exclude_unset=True) for key, rule in found.items()}
+    return found
 
 
-def context(deployment: Deployment, session: Session, notify_uri: str, held: dict[str, Any]) -> DnsContextCreateData:
-    """A session's whole context; `held` are rules for messages that are held back."""
-    device = session.device
-    content = {
-        "ueIpv4Addr": device.ipv4,
-        "ueIpv6Prefix": IPv6Network(device.ipv6),
+def context(session: Session, rules: Rules, notify_uri: str) -> dict[str, Any]:
+    """A session's whole context, a `DnsContextCreateData` as JSON."""
+    return {
+        "ueIpv4Addr": str(session.device.ipv4),
+        "ueIpv6Prefix": f"{session.device.ipv6}/128",
         "dnn": _DNN,
         "sNssai": {"sst": _EMBB},
-        "dnsRules": rules(deployment, session) | held,
+        "dnsRules": rules,
         "notifyUri": notify_uri,
     }
-    return DnsContextCreateData.model_validate(content)
 
 
-def releases(messages: Iterable[str]) -> dict[str, Any]:
+def releases(messages: Iterable[str]) -> Rules:
     """The rules that let messages go."""
     forward = {"1": {"applyAction": "FORWARD"}}
     return {f"release-{message}": {"dnsMsgId": message, "actionList": forward} for message in messages}
@@ -106,35 +106,37 @@ def _name(deployment: Deployment) -> list[dict[str, Any]]:
     return [{"stringMatchingRule": {"stringMatchingConditions": [condition]}}]
 
 
-def _query_rule(deployment: Deployment, session: Session) -> DnsRule:
-    plan = deployment.plan
-    subnet = ecs_option(deployment.subnet(session.device, session.ap)).model_dump(exclude_none=True)
-    kind = "ipv4Addr" if plan.family == "ipv4" else "ipv6Addr"
-    servers = [{kind: plan.address(server.name)} for server in plan.by_role("adns")]
+def _address(address: Address) -> dict[str, str]:
+    return {"ipv4Addr" if address.version == 4 else "ipv6Addr": str(address)}
+
+
+def _query_rule(deployment: Deployment, session: Session) -> dict[str, Any]:
+    subnet = deployment.subnet(session.device, session.ap)
+    option = {"sourcePrefixLength": subnet.prefixlen, "ipAddr": _address(subnet.network_address)}
     forwarding = {
-        "ecsOptionInfo": {"ecsOption": subnet},
-        "dnsServerAddressInfo": {"dnsServerAddressList": servers},
+        "ecsOptionInfo": {"ecsOption": option},
+        "dnsServerAddressInfo": {"dnsServerAddressList": [_address(server) for server in deployment.servers]},
     }
-    content = {
+    return {
         "precedence": _QUERIES_FIRST,
         "dnsQueryMdtList": {"1": {"mdtId": "1", "fqdnPatternList": _name(deployment)}},
         "actionList": {"1": {"applyAction": "FORWARD", "fwdParas": forwarding}},
     }
-    return DnsRule.model_validate(content)
 
 
-def _response_rule(deployment: Deployment, host: str) -> DnsRule:
-    node = deployment.hosts[host]
-    prefix = f"{node.ipv6}/128"
+def _response_rule(deployment: Deployment, host: str) -> dict[str, Any]:
+    ranges: dict[int, list[dict[str, str]]] = {4: [], 6: []}
+    for address in deployment.addresses(host):
+        text = str(address) if address.version == 4 else f"{address}/128"
+        ranges[address.version].append({"start": text, "end": text})
     template = {
         "mdtId": "1",
         "fqdnPatternList": _name(deployment),
-        "easIpv4AddrRanges": [{"start": node.ipv4, "end": node.ipv4}],
-        "easIpv6PrefixRanges": [{"start": prefix, "end": prefix}],
+        "easIpv4AddrRanges": ranges[4],
+        "easIpv6PrefixRanges": ranges[6],
     }
-    content = {
+    return {
         "precedence": _RESPONSES,
-        "dnsRspMdtList": {"1": template},
+        "dnsRspMdtList": {"1": {key: value for key, value in template.items() if value}},
         "actionList": {"1": {"applyAction": "REPORT"}, "2": {"applyAction": "BUFFER"}},
     }
-    return DnsRule.model_validate(content)

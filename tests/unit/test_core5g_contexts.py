@@ -126,7 +126,14 @@ def test_a_device_is_found_by_each_of_its_addresses_and_by_a_prefix():
     assert contexts.at(ip_address("2001:db8:45:2::99")) is contexts.at(ip_address("10.45.0.2")) is None
 
 
-@pytest.mark.parametrize("fields", [{"ueIpv6Prefix": "2001:db8:46::1/128"}, {"ueIpv4Addr": "10.45.0.9"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ueIpv6Prefix": "2001:db8:46::1/128"},
+        {"ueIpv4Addr": "10.45.0.9"},
+        {"ueIpv4Addr": "10.45.0.9", "ueIpv6Prefix": "2001:db8:45::/64"},
+    ],
+)
 def test_a_device_has_one_context_and_a_second_is_refused_with_the_first_s_uri(fields):
     contexts, context = made()
     with pytest.raises(Problem) as refused:
@@ -134,6 +141,14 @@ def test_a_device_has_one_context_and_a_second_is_refused_with_the_first_s_uri(f
     assert (refused.value.status, refused.value.more["cause"]) == (403, "UE_ADDRESS_IN_USE")
     assert refused.value.more["instance"].endswith(f"/dns-contexts/{context.identifier}")
     assert contexts.at(UE) is context
+
+
+def test_prefixes_that_overlap_are_one_device_s():
+    contexts, wide = made(ueIpv6Prefix="2001:db8:45::/64")
+    for prefix in ("2001:db8:45::7/128", "2001:db8:45::/96", "2001:db8::/32"):
+        with pytest.raises(Problem) as refused:
+            contexts.create(data(ueIpv4Addr="10.45.0.9", ueIpv6Prefix=prefix))
+        assert refused.value.more["instance"].endswith(wide.identifier)
 
 
 def test_a_context_that_takes_another_s_address_is_refused_and_changes_nothing():

@@ -8,7 +8,7 @@ import pytest
 from hosts.core5g import sessions
 from hosts.core5g.contexts import Contexts
 from hosts.core5g.deployment import Deployment
-from hosts.core5g.neasdf import DnsContextEventReport
+from hosts.core5g.neasdf import DnsContextCreateData, DnsContextEventReport
 from hosts.core5g.procedures import SessionFunction, Unknown
 from meclab import planning, scenario, topology
 from meclab.errors import PeerError
@@ -45,10 +45,10 @@ class Core:
         self.easdf_accepts = True
         self.function = SessionFunction(Deployment(plan), self, self, self, self, "http://10.0.20.10:8098/x", 30.0)
 
-    async def create(self, data):
-        self.did.append(("create", str(data.ueIpv4Addr)))
-        target = f"/contexts/{data.ueIpv4Addr}"
-        self.contents[target] = data
+    async def create(self, content):
+        self.did.append(("create", content["ueIpv4Addr"]))
+        target = f"/contexts/{content['ueIpv4Addr']}"
+        self.contents[target] = content
         return target
 
     async def update(self, target, items, whole):
@@ -79,8 +79,8 @@ class Core:
 
     def subnet(self, device="ue1"):
         """What the EASDF sends with the device's queries."""
-        (data,) = [data for data in self.contents.values() if data.ueIpv4Addr == self.plan.device(device).ipv4]
-        context = Contexts().create(data)
+        content = self.contents[f"/contexts/{self.plan.device(device).ipv4}"]
+        context = Contexts().create(DnsContextCreateData.model_validate(content))
         return context.of_query(APP, ip_address("10.9.9.9")).subnet
 
     async def established(self):
@@ -120,7 +120,8 @@ def test_a_context_has_a_rule_for_the_name_and_with_dynamic_breakout_one_for_ans
         deployment = Deployment(make_plan(variant))
         session = sessions.initial(deployment)["ue1"]
         assert list(sessions.rules(deployment, session)) == keys
-        context = Contexts().create(sessions.context(deployment, session, "http://10.0.20.10/x", {}))
+        content = sessions.context(session, sessions.rules(deployment, session), "http://10.0.20.10/x")
+        context = Contexts().create(DnsContextCreateData.model_validate(content))
         said = context.of_query(APP, session.device.ipv4)
         (adns,) = deployment.plan.by_role("adns")
         assert (said.subnet, said.servers) == (ip_network("100.64.1.0/24"), (adns.ipv4,))
