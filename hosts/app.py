@@ -3,12 +3,14 @@
 | request | answer |
 |---|---|
 | `GET /session/DEVICE?n=N` | `{"host", "device", "n", "count"}`; counts the device's requests here |
+| `POST /session/DEVICE?n=N` | the same, and `"received"`: the octets of its body |
 | `GET /` | a line that names the host, for people with `curl` |
 | `GET /state` | every session of this host |
 | `GET /load`, `PUT /load` | the host's load, `{"value": 0.9}`, which it reports to the orchestrator |
 | `GET /health` | whether it serves and reports |
 
-Every answer carries the header `MEC-Host`.
+Every answer carries the header `MEC-Host`. With the method `http-redirect`, a device that another host serves is
+answered 307 instead (`hosts.redirects`) on `/` and `/session/…`.
 """
 
 import json
@@ -21,13 +23,17 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from hosts import serving
+from hosts import assignments_api, serving, sites
+from hosts.assignments import Assignments
 from hosts.load import LoadReporter
 from hosts.program import Context
+from hosts.redirects import Locations, Redirecting
+from hosts.serving import Site
 from hosts.sessions import Sessions
 from meclab.model import NAME_PATTERN
-from meclab.packets import APP_PORT, ORCHESTRATOR_PORT
+from meclab.packets import ORCHESTRATOR_PORT, SERVING_PORT
 from meclab.quantity import Fraction
 
 log = logging.getLogger(__name__)
@@ -49,9 +55,20 @@ def main(context: Context) -> int:
     reporter = LoadReporter(node.name, str(operations.ipv4), ORCHESTRATOR_PORT)
     application = App(node.name, reporter)
     tasks = (reporter.run,) if node.role == "mec" else ()
-    status = serving.serve(application.routes(), serving.listen(APP_PORT), context.ready, tasks)
+    status = serving.serve_all(_sites(context, application.routes()), context.ready, tasks)
     log.info("sessions: %s", json.dumps(application.sessions.listed()))
     return status
+
+
+def _sites(context: Context, application: ASGIApp) -> list[Site]:
+    """MEC hosts send devices on that they are told another one serves, where that is the method."""
+    plan, host = context.plan, context.node
+    if plan.method.name != "http-redirect" or plan.node(host).role != "mec":
+        return sites.of_application(context, application)
+    assignments = Assignments(plan)
+    redirecting = Redirecting(application, host, assignments, Locations(plan))
+    interface = assignments_api.application(host, assignments)
+    return [*sites.of_application(context, redirecting), Site(interface, serving.listen(SERVING_PORT))]
 
 
 class App:
@@ -67,7 +84,7 @@ class App:
         """The application as ASGI."""
         return Starlette(
             routes=[
-                Route("/session/{device}", self._session, methods=["GET"]),
+                Route("/session/{device}", self._session, methods=["GET", "POST"]),
                 Route("/", self._page, methods=["GET"]),
                 Route("/state", self._state, methods=["GET"]),
                 Route("/load", self._load, methods=["GET", "PUT"]),
@@ -84,8 +101,10 @@ class App:
             return self._answer({"error": f"device {device!r}; expected a name matching {NAME_PATTERN}"}, 404)
         if not (number.isascii() and number.isdigit() and len(number) <= 18):
             return self._answer({"error": f"n={number!r}; expected the request's number"}, 400)
+        received = {"received": len(await request.body())} if request.method == "POST" else {}
         session = self.sessions.hit(device, int(number), time.time_ns())
-        return self._answer({"host": self._host, "device": device, "n": session.last_n, "count": session.count})
+        answer = {"host": self._host, "device": device, "n": session.last_n, "count": session.count}
+        return self._answer(answer | received)
 
     async def _page(self, request: Request) -> Response:
         client = request.client.host if request.client else "?"

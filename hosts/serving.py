@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools  # noqa: F401  imported here, before the fork, because uvicorn imports it late
 import uvicorn
 import uvloop
 from pydantic import ValidationError
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _BACKLOG = 1024
@@ -53,31 +55,30 @@ class _OneSegment(HttpToolsProtocol):
         super().connection_made(cast(asyncio.Transport, _Corked(transport)))
 
 
-class _Server(uvicorn.Server):
-    """Says when it serves, and runs the program's own tasks beside."""
+@dataclass(frozen=True)
+class Site:
+    """An application, and the listening sockets where it is served."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], tasks: Sequence[Task]) -> None:
+    application: ASGIApp
+    sockets: list[socket.socket]
+    tls: ssl.SSLContext | None = None
+
+
+class _Server(uvicorn.Server):
+    """Says when it serves; signals are not its business."""
+
+    def __init__(self, config: uvicorn.Config, serves: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
-        self._tasks = tasks
+        self._serves = serves
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM is a clean end and not, as in uvicorn, raised again after it."""
-        signal.signal(signal.SIGTERM, self.handle_exit)
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._ready()
-
-    async def run_all(self, sockets: list[socket.socket]) -> None:
-        async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(task()) for task in self._tasks]
-            await self.serve(sockets)
-            for task in beside:
-                task.cancel()
+            self._serves()
 
 
 def complaints(error: ValidationError) -> list[str]:
@@ -102,11 +103,45 @@ def listen(port: int, addresses: Sequence[str] = ("0.0.0.0", "::")) -> list[sock
 
 
 def serve(
-    application: Starlette, sockets: list[socket.socket], ready: Callable[[], None], tasks: Sequence[Task] = ()
+    application: ASGIApp, sockets: list[socket.socket], ready: Callable[[], None], tasks: Sequence[Task] = ()
 ) -> int:
     """Serves until SIGTERM, `tasks` running beside; a task that fails ends the program. The exit status."""
-    config = uvicorn.Config(
-        application,
+    return serve_all([Site(application, sockets)], ready, tasks)
+
+
+def serve_all(sites: Sequence[Site], ready: Callable[[], None], tasks: Sequence[Task] = ()) -> int:
+    """Serves several sites as `serve` does one; `ready` is called once all of them are served."""
+    uvloop.run(_run(sites, ready, tasks))
+    return 0
+
+
+async def _run(sites: Sequence[Site], ready: Callable[[], None], tasks: Sequence[Task]) -> None:
+    unserved = len(sites)
+
+    def serves() -> None:
+        nonlocal unserved
+        unserved -= 1
+        if not unserved:
+            ready()
+
+    servers = [_Server(_config(site), serves) for site in sites]
+
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(task()) for task in tasks]
+        await asyncio.gather(*(server.serve(site.sockets) for server, site in zip(servers, sites, strict=True)))
+        for task in beside:
+            task.cancel()
+
+
+def _config(site: Site) -> uvicorn.Config:
+    tls = site.tls
+    return uvicorn.Config(
+        site.application,
         http=_OneSegment,
         ws="none",
         lifespan="off",
@@ -115,10 +150,9 @@ def serve(
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_SHUTDOWN_S,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
-    server = _Server(config, ready, tasks)
-    uvloop.run(server.run_all(sockets))
-    return 0

@@ -11,7 +11,10 @@ MAY_IMPORT = {
     "meclab": {"meclab", "pydantic"},
     "topologies": {"topologies", "meclab", "mininet", "pyroute2", "topohub"},
     "controller": {"controller", "meclab", "pydantic", "os_ken"},
-    "hosts": {"hosts", "meclab", "pydantic", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "dnslib"},
+    "hosts": {
+        *("hosts", "meclab", "pydantic", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "dnslib"),
+        "trustme",
+    },
     "experiments": {
         *("experiments", "meclab", "topologies", "pydantic", "pydantic_core", "ruamel"),
         *("click", "rich", "jinja2", "matplotlib", "numpy"),
