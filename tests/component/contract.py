@@ -112,7 +112,7 @@ def exchange(
     base_url: str,
     expect: Callable[[Case, Any], None] = lambda case, response: None,
     requests: Description | None = None,
-    examples: int = 40,
+    examples: int = 25,
 ) -> int:
     """Sends generated requests, valid (`positive`) or not (`negative`), and checks every answer against the
     description; the number sent. They come from `requests`, a narrower description, where it is given, and are the
