@@ -27,7 +27,7 @@ class Application:
 
 
 def read(plan: Plan, files: Files, key_log: bytes) -> Application:
-    """Every device's session; `key_log` are the devices' TLS keys, where sessions run over TLS."""
+    """Every device's session; `key_log` are the TLS keys, where sessions run over TLS."""
     port = APP_TLS_PORT if plan.http.tls else APP_PORT
     found = Application()
     devices = [device.name for device in plan.devices]
@@ -55,7 +55,7 @@ def _clear(
     """The segments with what they carry; with nothing where that cannot be said."""
     plain: tls.Plain = {}
     if not key_log:
-        found.problems.append("the sessions cannot be decrypted: no device has left its TLS keys")
+        found.problems.append("the sessions cannot be decrypted: nobody has left TLS keys")
     else:
         try:
             plain = tls.decrypted(at_devices, key_log, port)

@@ -134,7 +134,7 @@ def test_full_and_resumed_handshakes_are_told_apart(secured):
 def test_without_keys_connections_are_still_told_and_the_rest_is_a_problem(secured):
     found = application.read(secured.run.plan, secured.files, b"")
     assert (found.requests, [c.tls for c in found.connections]) == ([], ["full", "resumed"])
-    assert found.problems == ["the sessions cannot be decrypted: no device has left its TLS keys"]
+    assert found.problems == ["the sessions cannot be decrypted: nobody has left TLS keys"]
 
 
 def test_a_capture_with_its_keys_is_read_by_tshark_and_keeps_what_it_lost(secured):
