@@ -77,6 +77,8 @@ class ByRedirect(Discovery):
         self._in_row, self.target, self._complaint = 0, None, ""
 
     def failed(self) -> None:
+        """A front that sends it to a host that is gone is no circle: the session waits before it asks again."""
+        self._in_row = 0
         self._next = self._permanent = self.target = None
 
     def _give_up(self, why: str) -> Redirection:
@@ -84,7 +86,6 @@ class ByRedirect(Discovery):
             log.error("%s; beginning at the front again", why)
         self._complaint = why
         self._note("failed", "", why)
-        self._in_row = 0
         self.failed()
         return Redirection.BEGIN_ANEW
 

@@ -134,3 +134,10 @@ def test_a_location_that_leads_nowhere_is_not_followed(uri: str) -> None:
     client = Client()
     assert client.sent_to(uri) is Redirection.BEGIN_ANEW
     assert client.finds() == FRONT
+
+
+def test_a_front_that_sends_it_to_a_host_that_is_gone_is_no_circle() -> None:
+    client = Client(most=1)
+    for _ in range(3):
+        assert client.sent_to(f"http://{MEC1}/") is Redirection.FOLLOW
+        client.discovery.failed()
