@@ -84,7 +84,7 @@ def test_the_reference_of_a_created_context_is_its_server() -> None:
 
 def test_the_request_is_what_the_specification_asks_for() -> None:
     if not SPECIFICATION.exists():
-        pytest.skip("the API descriptions are not here")
+        pytest.skip("no folder ../shared/specs")
     client = Client().registered()
     document = yaml.safe_load(SPECIFICATION.read_text())
     schema = {"$ref": "#/components/schemas/AppContext", "components": document["components"]}
