@@ -126,11 +126,11 @@ async def _run(sites: Sequence[Site], ready: Callable[[], None], tasks: Sequence
 
     servers = [_Server(_config(site), serves) for site in sites]
 
-    def end() -> None:
+    def end(*_: object) -> None:
         for server in servers:
             server.should_exit = True
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, end)  # stays when the loop has ended: a second SIGTERM does not cut the end short
     async with asyncio.TaskGroup() as group:
         beside = [group.create_task(task()) for task in tasks]
         await asyncio.gather(*(server.serve(site.sockets) for server, site in zip(servers, sites, strict=True)))
