@@ -26,7 +26,7 @@ class Change:
     t0_ns: int
     """The attach, or the event that caused the decision where there is no move."""
     end_ns: int
-    """The beginning of the device's next change, or the run's end less its drain."""
+    """The beginning of the device's next change or of its preparation, or the run's end less its drain."""
     from_ap: str | None
     to_ap: str | None
     """The same as `from_ap` where the device did not move."""
@@ -43,8 +43,8 @@ class Change:
 
     @property
     def begin_ns(self) -> int:
-        """The detach where the device lost its radio first, else `t0_ns`."""
-        return min(self.t0_ns, self.detach_ns or self.t0_ns)
+        """`t0_ns`, or what came first: the decision that prepared the move, the detach."""
+        return min(self.t0_ns, self.detach_ns or self.t0_ns, self.decision_ns or self.t0_ns)
 
 
 @dataclass
@@ -189,7 +189,7 @@ def _bounded(own: Sequence[Change], history: _History, counted_until_ns: int) ->
     joined = history.attaches[0].at_ns if history.attaches else None
     bounded = []
     for index, change in enumerate(own):
-        following = own[index + 1].begin_ns if index + 1 < len(own) else counted_until_ns
+        following = _touched_ns(own[index + 1]) if index + 1 < len(own) else counted_until_ns
         bounded.append(
             replace(
                 change,
@@ -199,3 +199,8 @@ def _bounded(own: Sequence[Change], history: _History, counted_until_ns: int) ->
             )
         )
     return bounded
+
+
+def _touched_ns(change: Change) -> int:
+    """From when on a change, or its preparation, decides who answers the device."""
+    return min(change.begin_ns, change.decision_ns or change.begin_ns)

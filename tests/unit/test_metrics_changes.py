@@ -123,9 +123,20 @@ def test_a_decision_that_prepared_a_move_is_the_moves():
     markers = [*JOINED, decision(50, "mec2", "mec1", "prepare"), detach(100, "ap1"), attach(130, "ap2", "ap1")]
     (move,) = changes(markers, 1000 * MS)
     assert (move.t0_ns, move.decision_ns, move.from_host, move.to_host) == (130 * MS, 50 * MS, "mec1", "mec2")
-    assert (move.trigger, move.begin_ns) == ("attach", 100 * MS)
+    assert (move.trigger, move.begin_ns) == ("attach", 50 * MS)
     kept = changes([*markers, decision(131, "mec2", "mec2")], 1000 * MS)
     assert kept == (move,)
+
+
+def test_a_window_ends_where_the_next_move_is_prepared():
+    markers = [
+        *JOINED,
+        attach(130, "ap2", "ap1"),
+        decision(131, "mec2", "mec1"),
+        decision(400, "mec1", "mec2", "prepare"),
+    ]
+    first, second = changes([*markers, detach(500, "ap2"), attach(530, "ap1", "ap2")], 1000 * MS)
+    assert (first.end_ns, first.cut_by_change, second.begin_ns) == (400 * MS, True, 500 * MS)
 
 
 def test_an_attach_that_led_elsewhere_than_was_prepared_has_a_decision_of_its_own():
@@ -165,3 +176,10 @@ def test_what_an_attach_led_to_when_the_dwell_time_was_over_is_a_change_of_its_o
     move, later = changes(markers, 1000 * MS)
     assert (move.to_host, move.end_ns) == ("mec1", 600 * MS)
     assert (later.t0_ns, later.from_ap, later.to_ap, later.to_host) == (600 * MS, "ap2", "ap2", "mec2")
+
+
+def test_a_window_ends_where_the_next_move_is_prepared():
+    markers = [*JOINED, attach(130, "ap2", "ap1"), decision(131, "mec2", "mec1")]
+    markers += [decision(400, "mec1", "mec2", "prepare"), detach(500, "ap2"), attach(530, "ap1", "ap2")]
+    first, second = changes(markers, 1000 * MS)
+    assert (first.end_ns, first.cut_by_change, second.end_ns) == (400 * MS, True, 1000 * MS)
