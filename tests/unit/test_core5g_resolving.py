@@ -3,16 +3,20 @@
 import asyncio
 from ipaddress import ip_address, ip_network
 
+import dns.edns
 import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
 from core5g_bodies import APP, data, query_rule, release_rule, response_rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hosts.core5g.commondata import PatchItem
 from hosts.core5g.contexts import Contexts
 from hosts.core5g.holding import Holding
 from hosts.core5g.resolving import Resolving
+from hosts.naming.queries import read_query
 
 UE = ip_address("10.45.0.1")
 ADNS = ip_address("10.0.18.10")
@@ -228,3 +232,55 @@ def test_a_name_server_that_answers_garbage_is_a_server_failure():
 
     world.resolving = Resolving(world.contexts, world.holding, garbage, world.notify)
     assert asyncio.run(world.lookup()).rcode() == dns.rcode.SERVFAIL
+
+
+REAL = dns.message.make_query(APP, "A", use_edns=0, options=[dns.edns.ECSOption("192.0.2.0", 24)]).to_wire()
+
+
+@st.composite
+def mutated(draw, real=REAL):
+    """A real query with octets changed and perhaps its end missing."""
+    packet = bytearray(real)
+    for at, value in draw(st.lists(st.tuples(st.integers(0, len(real) - 1), st.integers(0, 255)), max_size=8)):
+        packet[at] = value
+    return bytes(packet[: draw(st.integers(0, len(real)))] if draw(st.booleans()) else packet)
+
+
+@given(st.one_of(st.binary(max_size=200), mutated()))
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_gets_a_well_formed_answer_or_none(packet):
+    world = World({"app": query_rule(subnet="100.64.1.0/24")})
+
+    async def echo(query, servers):
+        assert read_query(query).fault == 0
+        return query[:2] + b"\x80" + query[3:]
+
+    world.resolving = Resolving(world.contexts, world.holding, echo, world.notify)
+    answer = asyncio.run(world.resolving.answer(packet, UE, over_udp=True))
+    if answer is not None:
+        assert answer[:2] == packet[:2]
+        assert answer[2] & 0x80
+        assert len(answer) <= 512 or read_query(packet).edns
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_name_server_answers_the_device_gets_an_answer(data):
+    world = World({"app": query_rule(subnet="100.64.1.0/24"), "mec1": response_rule("REPORT")})
+
+    async def garbled(packet, servers):
+        response = dns.message.make_response(dns.message.from_wire(packet))
+        name = response.question[0].name
+        response.answer = [
+            dns.rrset.from_text(name, 10, "IN", "A", "10.1.1.10"),
+            dns.rrset.from_text(name, 10, "IN", "HTTPS", "1 . ipv4hint=10.1.1.10 ipv6hint=2001:db8::1"),
+        ]
+        wire, head = response.to_wire(), 12 + len(name.to_wire()) + 4
+        return wire[:12] + packet[12:head] + data.draw(mutated(wire))[head:]
+
+    world.resolving = Resolving(world.contexts, world.holding, garbled, world.notify)
+    query = dns.message.make_query(APP, "A", use_edns=False).to_wire()
+    answer = asyncio.run(world.resolving.answer(query, UE, over_udp=True))
+    assert (answer[:2], answer[12 : len(query)]) == (query[:2], query[12:])
+    assert answer[3] & 15 in (dns.rcode.NOERROR, dns.rcode.SERVFAIL)
+    assert len(answer) <= 512
