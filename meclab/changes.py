@@ -189,7 +189,7 @@ def _bounded(own: Sequence[Change], history: _History, counted_until_ns: int) ->
     joined = history.attaches[0].at_ns if history.attaches else None
     bounded = []
     for index, change in enumerate(own):
-        following = _touched_ns(own[index + 1]) if index + 1 < len(own) else counted_until_ns
+        following = own[index + 1].begin_ns if index + 1 < len(own) else counted_until_ns
         bounded.append(
             replace(
                 change,
@@ -199,8 +199,3 @@ def _bounded(own: Sequence[Change], history: _History, counted_until_ns: int) ->
             )
         )
     return bounded
-
-
-def _touched_ns(change: Change) -> int:
-    """From when on a change, or its preparation, decides who answers the device."""
-    return min(change.begin_ns, change.decision_ns or change.begin_ns)

@@ -128,17 +128,6 @@ def test_a_decision_that_prepared_a_move_is_the_moves():
     assert kept == (move,)
 
 
-def test_a_window_ends_where_the_next_move_is_prepared():
-    markers = [
-        *JOINED,
-        attach(130, "ap2", "ap1"),
-        decision(131, "mec2", "mec1"),
-        decision(400, "mec1", "mec2", "prepare"),
-    ]
-    first, second = changes([*markers, detach(500, "ap2"), attach(530, "ap1", "ap2")], 1000 * MS)
-    assert (first.end_ns, first.cut_by_change, second.begin_ns) == (400 * MS, True, 500 * MS)
-
-
 def test_an_attach_that_led_elsewhere_than_was_prepared_has_a_decision_of_its_own():
     markers = [*JOINED, decision(50, "mec2", "mec1", "prepare"), attach(130, "ap2", "ap1")]
     (move,) = changes([*markers, decision(131, "mec3", "mec2")], 1000 * MS)
