@@ -72,16 +72,16 @@ class Outcome:
     lost: int
     """Probes of the window that never got a reply, less those `in_flight`."""
     resets: int
-    """Established session connections that network or server broke in the window."""
+    """Established session connections that network or server broke in the window, or since an earlier decision."""
     reconnects: int
-    """Session connections that the client closed by its own choice in the window."""
+    """Session connections that the client closed by its own choice in the window, or since an earlier decision."""
     stale_requests: int
     """Session requests that arrived at another host than the decided one, between the decision and the window's
     end; before `t0` none is stale."""
     served_by: str | None
     """Host that answered the last answered probe of the window."""
     signalling_msgs: int
-    """The method's own messages, from `t0` to the steer or, without one, the window's end."""
+    """The method's own messages, from `t0`, or an earlier decision, to the steer or, without one, the window's end."""
     signalling_bytes: int
     probes: int
     """Probes sent in the window."""
@@ -103,7 +103,7 @@ def outcome(change: Change, track: Track, messages: Sequence[MessageSeen]) -> Ou
     in_flight = _in_flight(change, sent)
     until_ns = change.end_ns if steered_ns is None else steered_ns
     learned = learned_at(change, track)
-    own = own_messages(messages, change.device, change.t0_ns, until_ns)
+    own = own_messages(messages, change.device, _told_from_ns(change), until_ns)
     return Outcome(
         radio_gap_ms=None if change.detach_ns is None else _ms(max(0, change.t0_ns - change.detach_ns)),
         decide_ms=None if change.decision_ns is None else _ms(change.decision_ns - change.t0_ns),
@@ -132,7 +132,7 @@ def learned_at(change: Change, track: Track) -> LessonSeen | None:
     """The first message that named the decided host to the device, from `t0` or an earlier decision on."""
     if change.to_host is None:
         return None
-    begin_ns = min(change.t0_ns, change.decision_ns or change.t0_ns)
+    begin_ns = _told_from_ns(change)
     named = (lesson for lesson in track.lessons if lesson.host == change.to_host)
     return next((lesson for lesson in named if begin_ns <= lesson.at_ns < change.end_ns), None)
 
@@ -240,12 +240,19 @@ def rate_per_min(
     return len(own) / minutes / devices, sum(m.size_bytes for m in own) / minutes / devices
 
 
+def _told_from_ns(change: Change) -> int:
+    """From when on somebody is told of a change: its decision where that came before `t0`."""
+    return min(change.t0_ns, change.decision_ns or change.t0_ns)
+
+
 def _before_ns(change: Change) -> int:
     return max(change.begin_ns - MARGIN_NS, change.previous_ns or 0)
 
 
 def _closed(change: Change, track: Track) -> list[ConnectionSeen]:
-    return [c for c in track.connections if c.closed_ns is not None and change.t0_ns <= c.closed_ns < change.end_ns]
+    """The connections that ended in the window, or since the decision that prepared the move."""
+    begin_ns = _told_from_ns(change)
+    return [c for c in track.connections if c.closed_ns is not None and begin_ns <= c.closed_ns < change.end_ns]
 
 
 def _in_flight(change: Change, sent: Sequence[ProbeSeen]) -> int:

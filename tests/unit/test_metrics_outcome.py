@@ -179,7 +179,7 @@ def test_rtt_before_does_not_look_behind_the_change_before():
 
 def test_rtt_before_is_of_the_last_second():
     seen = [*probes(0, 1900, 50, "mec1"), *probes(2000, 2960, 8, "mec1")]
-    assert measured(seen, t0_ns=3000, detach_ns=2970, end_ns=4000).rtt_before_ms == 8.0
+    assert measured(seen, t0_ns=3000, detach_ns=2970, decision_ns=3002, end_ns=4000).rtt_before_ms == 8.0
 
 
 def test_served_by_is_the_host_of_the_last_answered_probe():
@@ -223,6 +223,12 @@ def test_connections_are_told_apart_by_who_ended_them(ending, resets, reconnects
     assert (found.resets, found.reconnects) == (resets, reconnects)
 
 
+def test_a_connection_closed_since_a_move_was_prepared_is_the_moves():
+    ended = [connection(880, "client"), connection(930, "client"), connection(1100, "reset")]
+    found = measured(MOVE, connections=ended, decision_ns=900)
+    assert (found.reconnects, found.resets) == (1, 1)
+
+
 def test_connections_that_never_were_or_ended_at_another_time_are_not_counted():
     others = [
         connection(1100, "refused", established=None),
@@ -261,6 +267,15 @@ def test_signalling_is_counted_to_the_steer():
 
 def test_signalling_is_counted_to_the_windows_end_without_a_steer():
     assert measured([], messages=[message(1001), message(1900), message(2100)]).signalling_msgs == 2
+
+
+def test_signalling_of_a_prepared_move_is_counted_from_its_decision():
+    assert measured(MOVE, messages=[message(880), message(920), message(1010)], decision_ns=900).signalling_msgs == 2
+
+
+def test_rtt_before_a_prepared_move_is_from_before_its_decision():
+    seen = [*probes(500, 900, 8, "mec1"), *probes(900, 970, 40, "mec2")]
+    assert measured(seen, decision_ns=900).rtt_before_ms == 8.0
 
 
 def test_signalling_of_others_is_not_counted():
