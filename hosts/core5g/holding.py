@@ -3,7 +3,7 @@
 import asyncio
 from itertools import count
 
-from hosts.core5g.contexts import Handling, Release
+from hosts.core5g.handling import Handling, Release
 
 
 class Holding:

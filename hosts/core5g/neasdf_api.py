@@ -24,7 +24,8 @@ from starlette.routing import Route
 
 from hosts.core5g import problems
 from hosts.core5g.commondata import PatchItem, PatchResult, ReportItem
-from hosts.core5g.contexts import RESOURCE, Contexts, Release
+from hosts.core5g.contexts import RESOURCE, Contexts
+from hosts.core5g.handling import Release
 from hosts.core5g.holding import Holding
 from hosts.core5g.neasdf import DnsContextCreateData, DnsContextCreatedData
 

@@ -18,7 +18,8 @@ from typing import Any, Final, Protocol
 from dnslib import CLASS, QTYPE, RCODE
 
 from hosts.core5g import relayed
-from hosts.core5g.contexts import PLAIN, Contexts, Handling
+from hosts.core5g.contexts import Contexts
+from hosts.core5g.handling import PLAIN, Handling
 from hosts.core5g.holding import Holding
 from hosts.core5g.neasdf import DnsContextEventReport, DnsQueryReport, DnsRspReport, ecs_option
 from hosts.core5g.templates import Address, plain

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from hosts.core5g import patches
 from hosts.core5g.commondata import PatchItem
-from hosts.core5g.contexts import PLAIN, Contexts
+from hosts.core5g.contexts import Contexts
+from hosts.core5g.handling import PLAIN
 from hosts.core5g.neasdf import DnsContextCreateData
 from hosts.core5g.problems import Problem, misfit
 from meclab.errors import PeerError
