@@ -95,13 +95,14 @@ class Notifier:
         async with self._turn:
             client = self._client_of(callback)
             trouble = ""
-            for _ in range(self._tries):
+            for number in range(1, self._tries + 1):
                 next_s = asyncio.get_running_loop().time() + self._timeout_s
                 self._counters.sent += 1
                 trouble = await _attempt(client, callback.target, notification)
                 if not trouble:
                     self._counters.delivered += 1
                     self.undelivered = None
+                    log.info("%s: notified, try %d", self._name, number)
                     return
                 await asyncio.sleep(next_s - asyncio.get_running_loop().time())
         self._counters.given_up += 1

@@ -63,14 +63,16 @@ class Platform:
         self.dns_rules.configure(configuration.update, own)
         if not rules or self.dns is None:
             return []
-        return [self.dns.put(DnsUpdate(update=configuration.update, source=self.host, rules=rules))]
+        update = DnsUpdate(update=configuration.update, source=self.host, rules=rules)
+        return [_logged(self.dns.put(update), f"update {update.update}, {len(rules)} DNS rules")]
 
     async def switch_dns(self, identifier: str, body: bytes, if_match: str | None) -> Held[DnsRule]:
         """The application's PUT of a DNS rule; raises `Refusal`."""
         before, after = self.dns_rules.switch(identifier, body, if_match)
         if after is not before and self.dns is not None:
             update = DnsUpdate(update=after.update, change=after.change, source=self.host, rules=(after.rule,))
-            if (refusal := await refused([self.dns.put(update)])) is not None:
+            answer = _logged(self.dns.put(update), f"update {after.update}.{after.change}, DNS rule {identifier}")
+            if (refusal := await refused([answer])) is not None:
                 self.dns_rules.undo(before, after)
                 raise Refusal(403, f"the DNS server refuses: {refusal}")
         return after
@@ -99,10 +101,17 @@ class Platform:
         added, removed = self._breakouts - before, before - self._breakouts
         if not added and not removed:
             return []
-        return [self.controller.put(Transaction(breakout=tuple(added), remove_breakout=tuple(removed)))]
+        answer = self.controller.put(Transaction(breakout=tuple(added), remove_breakout=tuple(removed)))
+        return [_logged(answer, f"{len(added)} breakouts more, {len(removed)} less")]
 
     def _wanted(self) -> frozenset[BreakoutIntent]:
         return traffic.wanted(self._plan, self.host, (held.rule for held in self.traffic_rules.listed()))
+
+
+def _logged(answer: Answer, what: str) -> Answer:
+    """An answer, written down when it has come."""
+    answer.add_done_callback(lambda done: None if done.cancelled() else log.info("%s: %d", what, done.result().status))
+    return answer
 
 
 async def refused(answers: Iterable[Answer]) -> str | None:

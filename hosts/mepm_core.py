@@ -1,5 +1,6 @@
 """The platform manager (MEPM) without its HTTP interface: checks configurations and passes them on to platforms."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -13,9 +14,11 @@ from hosts.problems import Refusal
 from meclab.check import nearest
 from meclab.errors import PeerError
 from meclab.messages import DnsRule
+from meclab.model import MILLISECOND
 from meclab.plan import Plan
 from meclab.platforms import InstanceConfiguration, PlatformConfiguration, app_instance
 
+log = logging.getLogger(__name__)
 _KEPT = 10_000
 OperationState = Literal["PROCESSING", "COMPLETED", "FAILED"]
 
@@ -26,6 +29,7 @@ class Operation:
 
     identifier: str
     instance: str
+    update: int
     started_ns: int
     entered_ns: int
     state: OperationState = "PROCESSING"
@@ -61,7 +65,7 @@ class Manager:
         answers = [self.platforms[name].put(passed) for name in sorted(self._concerned(host, configuration))]
         now_ns = self._clock_ns()
         self._number += 1
-        operation = Operation(f"op-{self._number}", instance, now_ns, now_ns)
+        operation = Operation(f"op-{self._number}", instance, configuration.update, now_ns, now_ns)
         self._keep(operation)
         watch = _Watch(operation, answers, self._clock_ns)
         for answer in answers:
@@ -153,3 +157,6 @@ class _Watch:
         failed = any(answer.cancelled() or answer.result().status >= 300 for answer in self._answers)
         self._operation.state = "FAILED" if failed else "COMPLETED"
         self._operation.entered_ns = self._clock_ns()
+        took_ms = (self._operation.entered_ns - self._operation.started_ns) / MILLISECOND
+        done = self._operation
+        log.info("update %d for %s: %s after %.1f ms", done.update, done.instance, done.state, took_ms)
