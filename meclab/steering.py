@@ -28,6 +28,12 @@ class Steering:
         self._resolver = {point.name: point.resolver for point in plan.access_points}
         self._scoping = namerules.scoping(plan)
         self._by_resolver = {self._resolver[ap]: ap for ap in namerules.locations(plan)}
+        self._subnets = {ap: namerules.of_location(plan, ap) for ap in self._resolver}
+        self._subnets |= {name: namerules.of_device(plan, device) for name, device in self._devices.items()}
+        self._sharing: dict[namerules.Subnets, list[str]] = {}
+        """Client subnets to the devices, or access points, that they name, in the order of their rules' ids."""
+        for name in sorted(self._subnets):
+            self._sharing.setdefault(self._subnets[name], []).append(name)
         self._edges = {
             ap: edge
             for link in plan.links
@@ -78,7 +84,7 @@ class Steering:
         ap, host = decision.device, decision.host
         self._host[ap] = host
         if self._scoping == "location":
-            rules = Named(host, host, namerules.of_location(self.plan, ap))
+            rules = Named(host, host, self._subnets[ap])
             return self._tables.news([Fact(MEPM, ap, rules)])
         resolver = self._resolver[ap]
         facts = [Fact(MEPM, ap, Named(resolver, host, None, f"name@{resolver}"))]
@@ -106,21 +112,12 @@ class Steering:
         if host is None or place is None or self._method.name not in ("ecs", "easdf"):
             return ""
         own = place if self._scoping == "location" else device
-        first = next((name for name in self._scopes() if self._subnets(name) == self._subnets(own)), own)
+        first = next((name for name in self._sharing[self._subnets[own]] if name in self._host), own)
         answer = self._host.get(first)
         if answer in (None, host):
             return ""
-        shared = f"{self._subnets(own)[0]} is {first}'s" + (" too" if first != own else "")
+        shared = f"{self._subnets[own][0]} is {first}'s" + (" too" if first != own else "")
         return f"{shared}, and answered {answer}: not its decision"
-
-    def _scopes(self) -> list[str]:
-        """What has rules of its own, in the order of their ids."""
-        return sorted(self._host.keys() & (self._resolver if self._scoping == "location" else self._devices).keys())
-
-    def _subnets(self, scope: str) -> namerules.Subnets:
-        if scope in self._resolver:
-            return namerules.of_location(self.plan, scope)
-        return namerules.of_device(self.plan, self._devices[scope])
 
     def known(self, recipient: str) -> tuple[Fact, ...]:
         """Everything that a recipient is to know."""
@@ -136,21 +133,19 @@ class Steering:
             case "resolver":
                 return self._at_resolvers(device)
             case "device":
-                subnets = namerules.of_device(self.plan, self._devices[device])
                 host = self._host[device]
-                return [Fact(MEPM, device, Named(host, host, subnets))]
+                return [Fact(MEPM, device, Named(host, host, self._subnets[device]))]
         return []
 
     def _at_resolvers(self, device: str) -> list[Fact]:
         """Rules of its own in the local resolvers that it asks, only where they would answer another host; what it
         has elsewhere is taken away (`Tables.news` leaves out what was never there)."""
         asked = {self._resolver[ap] for ap in (self._at.get(device), self._place.get(device)) if ap is not None}
-        subnets = namerules.of_device(self.plan, self._devices[device])
         facts = []
         for resolver, ap in self._by_resolver.items():
             differs = resolver in asked and self._host.get(ap) not in (None, self._host[device])
             own = self._host[device] if differs else None
-            facts.append(Fact(MEPM, device, Named(resolver, own, subnets, f"name@{resolver}")))
+            facts.append(Fact(MEPM, device, Named(resolver, own, self._subnets[device], f"name@{resolver}")))
         return facts
 
 
