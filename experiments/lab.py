@@ -73,8 +73,8 @@ class Lab:
             if not device.joins_ns:
                 self.network.attach(device.name, device.ap)
         await_condition("every device attached", lambda: self._attached(present))
+        self._start_devices(present)
         if self._measuring:
-            self._start_agents(present)
             self._start_traffic()
         self.network.dump_flows("before")
         self.mark(Marker("ready", time.time_ns()))
@@ -103,8 +103,9 @@ class Lab:
             self.programs.start(node, program, self.network.node_pid(node))
         self.programs.await_ready(keys)
 
-    def _start_agents(self, devices: Sequence[str]) -> None:
-        keys = [(device, "agent") for device in devices]
+    def _start_devices(self, devices: Sequence[str]) -> None:
+        """Each device's client where the lab measures; else what the network talks to, and people are the clients."""
+        keys = [(device, "agent" if self._measuring else "modem") for device in devices]
         self._agents.update(keys)
         self._run_programs(keys)
 
@@ -206,8 +207,7 @@ class Lab:
 
     def join(self, device: str) -> None:
         self.network.attach(device, self.plan.device(device).ap)
-        if self._measuring:
-            self._start_agents([device])
+        self._start_devices([device])
 
     def handover(self, device: str, ap: str) -> None:
         self.network.handover(device, ap)

@@ -29,8 +29,8 @@ def main() -> int:
 
 
 def _programs(plan: Plan) -> dict[str, Main]:
-    """The `main` of every program of the plan, each in the module of its name; the devices' agent besides."""
-    names = {planned.program for planned in plan.programs} | {"agent"}
+    """The `main` of every program of the plan, each in the module of its name; those of the devices besides."""
+    names = {planned.program for planned in plan.programs} | {"agent", "modem"}
     return {name: importlib.import_module(f"hosts.{name}").main for name in sorted(names)}
 
 

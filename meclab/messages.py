@@ -189,6 +189,7 @@ Program = Literal[
     "app",
     "meo",
     "agent",
+    "modem",
     "mepm",
     "mep",
     "rdns",

@@ -188,6 +188,8 @@ class Plan(Part):
     resolver_ipv4: IPv4Address
     resolver_ipv6: IPv6Address
     """The access side's, one address at every edge that has it."""
+    breakout: bool
+    """Whether there is local breakout at all (`Scenario.breakout`)."""
     breakouts: tuple[Breakout, ...]
     towards: dict[str, dict[str, int]]
     """Switch to target (access point, host, core) to output port, along the shortest paths."""

@@ -60,6 +60,7 @@ def make(
         vip_ipv6=scenario.addresses.vip_ipv6,
         resolver_ipv4=scenario.addresses.resolver_ipv4,
         resolver_ipv6=scenario.addresses.resolver_ipv6,
+        breakout=scenario.breakout,
         breakouts=breakouts.planned(scenario, method, nodes, links),
         towards=towards,
         distance_ns=distance_ns,

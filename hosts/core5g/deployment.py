@@ -32,7 +32,9 @@ class Deployment:
         return self._edge_of[ap]
 
     def local_hosts(self, ap: str) -> tuple[str, ...]:
-        """The MEC hosts at an access point's edge: what can break out there."""
+        """The MEC hosts at an access point's edge: what can break out there, if anything does."""
+        if not self.plan.breakout:
+            return ()
         return tuple(name for name in self.hosts if self._edge_of.get(name) == self.edge(ap))
 
     def host_at(self, address: Address) -> str | None:

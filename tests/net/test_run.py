@@ -15,7 +15,7 @@ from experiments.results import Manifest
 from topologies import registry, sandbox
 
 pytestmark = [pytest.mark.net, pytest.mark.timeout(240)]
-SHORT = ["--set", "events.0.handovers.times=2", "--set", "expect=[]"]
+SHORT = ["--set", "events.0.handovers.times=2", "--set", "duration=9500ms", "--set", "expect=[]"]
 
 
 def lab(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -28,54 +28,6 @@ def lab(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
 def results(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """One short run of every method, by name and variant."""
-    out = tmp_path_factory.mktemp("runs")
-    rows = results(lab("run", "handover", *SHORT, "--json", "--out", str(out)))
-    return {f"{row['method']}:{row['variant']}" if row["variant"] else row["method"]: row for row in rows}
-
-
-def test_every_method_comes_to_its_end(compared: dict[str, dict[str, Any]]) -> None:
-    assert set(compared) == {"cloud", "sticky", "vip:immediate", "vip:pinned"}
-    for row in compared.values():
-        assert row["status"] == "ok"
-        assert [(h["from_ap"], h["to_ap"]) for h in row["handovers"]] == [("ap1", "ap2"), ("ap2", "ap1")]
-        assert all(29 < h["radio_gap_ms"] < 60 for h in row["handovers"])
-
-
-def test_every_method_gets_the_same_decision(compared: dict[str, dict[str, Any]]) -> None:
-    for row in compared.values():
-        assert [h["to_host"] for h in row["handovers"]] == ["mec2", "mec1"]
-
-
-def test_each_method_ends_at_the_host_that_it_can_reach(compared: dict[str, dict[str, Any]]) -> None:
-    served = {name: [h["served_by"] for h in row["handovers"]] for name, row in compared.items()}
-    assert served["cloud"] == ["cloud", "cloud"]
-    assert served["sticky"] == ["mec1", "mec1"]
-    assert served["vip:immediate"] == served["vip:pinned"] == ["mec2", "mec1"]
-
-
-def test_the_paths_are_as_long_as_configured(compared: dict[str, dict[str, Any]]) -> None:
-    first = {name: row["handovers"][0]["rtt_after_ms"] for name, row in compared.items()}
-    assert first["vip:immediate"] < first["sticky"] < first["cloud"]
-    assert first["vip:immediate"] >= 7
-    assert first["sticky"] >= 23
-    assert first["cloud"] >= 54
-
-
-def test_only_a_pinned_connection_survives_the_steering(compared: dict[str, dict[str, Any]]) -> None:
-    resets = {name: sum(h["resets"] for h in row["handovers"]) for name, row in compared.items()}
-    assert resets["vip:immediate"] == 2
-    assert resets["vip:pinned"] == resets["cloud"] == resets["sticky"] == 0
-
-
-def test_only_steering_costs_signalling(compared: dict[str, dict[str, Any]]) -> None:
-    messages = {name: [h["signalling_msgs"] for h in row["handovers"]] for name, row in compared.items()}
-    assert messages["cloud"] == messages["sticky"] == [0, 0]
-    assert all(count > 0 for count in messages["vip:immediate"])
 
 
 def shown(capture: Path, display_filter: str, field: str) -> list[str]:
