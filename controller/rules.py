@@ -228,11 +228,13 @@ class Rules:
         device = self._device_prefix(breakout)
         above = 0 if device is None else 10
         back = Match(source=breakout.prefix, destination=device)
-        yield breakout.edge, _rule(Table.ROUTE, 20 + above, back, Goto(Table.DEVICES))
+        kind = RuleClass.BASE if device is None else RuleClass.STEER
+        yield breakout.edge, _rule(Table.ROUTE, 20 + above, back, Goto(Table.DEVICES), kind=kind)
         host = self.network.breakout_host(breakout)
         if not self.network.is_vip(breakout) and host is not None:
             match = Match(source=device, destination=breakout.prefix)
-            yield breakout.edge, _rule(Table.ROUTE, 10 + above, match, Route(self._macs[host]), Goto(Table.FORWARD))
+            to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
+            yield breakout.edge, _rule(Table.ROUTE, 10 + above, match, *to_host, kind=kind)
 
     def _device_prefix(self, breakout: Breakout) -> IpNetwork | None:
         if breakout.device is None:

@@ -35,6 +35,10 @@ class HandoverResult(Result):
     radio_gap_ms: float | None
     decide_ms: float | None
     learn_ms: float | None = None
+    learned_by: str | None = None
+    """`dns`, `redirect`, `notification` or `context`; null where nothing tells the device."""
+    cache_age_ms: float | None = None
+    """Age at `t0` of the answer that the device's client had from DNS; null for methods without names."""
     gap_ms: float | None
     steer_ms: float | None
     interruption_ms: float | None

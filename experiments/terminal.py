@@ -42,6 +42,8 @@ class Comparison:
         if any(row.cell(c.metric).spread for row in self._rows for c in COLUMNS):
             yield Text("medians; in brackets the range, from 6 handovers on the 95 % interval of a time", style="dim")
         for row in self._rows:
+            for note in row.notes():
+                yield Text.assemble((f"{row.label}  ", "bold"), note)
             for result in row.results:
                 doubts = ["the run is incomplete"] if result.status == "incomplete" else []
                 doubts += result.fidelity.reasons

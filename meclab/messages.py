@@ -240,10 +240,10 @@ class RuleClass(IntEnum):
     """Why a flow rule exists: the top byte of its cookie, and of the xid of messages that carry it."""
 
     BASE = 1
-    """What the network needs with no device: ARP, ND, routes, breakout."""
+    """What the network needs with no device: ARP, ND, routes, everybody's breakout."""
     ATTACH = 2
     """What every method needs to attach a device."""
     STEER = 3
-    """Which host serves the virtual address to a device: the method's own."""
+    """Which host serves the virtual address to a device, and one device's breakout: the method's own."""
     PIN = 4
     """A connection that stays with its host: the method's own."""

@@ -92,7 +92,7 @@ def signalling(method: Method) -> tuple[SignallingPort, ...]:
     by_name = method.name in BY_NAME
     easdf = method.name == "easdf"
     table: tuple[tuple[SignallingRole, int, bool], ...] = (
-        ("openflow", packets.OPENFLOW_PORT, by_switch),
+        ("openflow", packets.OPENFLOW_PORT, by_switch or easdf),
         ("northbound", packets.NORTHBOUND_PORT, by_switch or easdf),
         ("orchestrator", packets.ORCHESTRATOR_PORT, False),
         ("dns", packets.DNS_PORT, by_name or method.name == "http-redirect"),

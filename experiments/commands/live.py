@@ -15,7 +15,7 @@ from experiments import capture, control, launch, scenario_file
 from experiments.commands.options import lab_option, links_option, out_option, overrides_option
 from experiments.inside import Mode
 from meclab.errors import InputError, RunError
-from meclab.plan import Plan
+from meclab.plan import Plan, PlannedDevice
 from meclab.planning import make
 from meclab.scenario import LinkChange, LinkKind
 from topologies import machine, registry, sandbox
@@ -58,13 +58,26 @@ def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tup
     devices = plan.devices[:3]
     console.print(f"[bold]{plan.scenario}[/] is up with method {plan.method.label}, in {run_dir}")
     console.print(f"  devices    {', '.join(f'{d.name} at {d.ap}' for d in devices)}{' …' * (len(plan.devices) > 3)}")
-    console.print(f"  server     {devices[0].server_ipv4}  {devices[0].server_ipv6}")
-    console.print(f"  try        ./lab exec {devices[0].name} -- ping -c 3 {devices[0].server_ipv4}")
-    console.print(f"             ./lab exec {devices[0].name} -- curl -s http://{devices[0].server_ipv4}:8080/")
+    server = _server(plan, devices[0])
+    console.print(f"  server     {server}")
+    console.print(f"  try        ./lab exec {devices[0].name} -- ping -c 3 {server}")
+    console.print(f"             ./lab exec {devices[0].name} -- curl -sL http://{server}:8080/")
     other = plan.access_points[-1].name
     console.print(f"             ./lab move {devices[0].name} {other}")
-    console.print(f"             ./lab trace {devices[0].name} {devices[0].server_ipv4}")
+    console.print(f"             ./lab trace {devices[0].name} {_target(plan, devices[0])}")
     console.print("             ./lab down")
+
+
+def _server(plan: Plan, device: PlannedDevice) -> str:
+    """What a client on the device connects to: an address, or the application's name."""
+    if device.server_ipv4 is not None:
+        return str(device.server_ipv4)
+    return plan.dns.name.rstrip(".") if device.resolver_ipv4 is not None else str(plan.address(device.initial_host))
+
+
+def _target(plan: Plan, device: PlannedDevice) -> str:
+    """Where a trace to the device's server leads: an address, or its first MEC host."""
+    return str(device.server_ipv4) if device.server_ipv4 is not None else device.initial_host
 
 
 @click.command()

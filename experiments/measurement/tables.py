@@ -16,13 +16,23 @@ from meclab.observations import ConnectionSeen, LessonSeen, MessageSeen, ProbeSe
 
 _EVENT_FIELDS = ("device", "ap", "from_ap", "host", "from_host", "trigger", "reason")
 METRICS = (
-    *("served_by", "radio_gap_ms", "decide_ms", "learn_ms", "gap_ms", "steer_ms", "interruption_ms"),
+    *(
+        "served_by",
+        "radio_gap_ms",
+        "decide_ms",
+        "learn_ms",
+        "learned_by",
+        "cache_age_ms",
+        "gap_ms",
+        "steer_ms",
+        "interruption_ms",
+    ),
     *("rtt_before_ms", "detour_rtt_ms", "rtt_after_ms", "lost", "resets", "reconnects", "stale_requests"),
     *("signalling_msgs", "signalling_bytes"),
 )
 """Fields of `Outcome` that are public, in the order of the public JSON."""
 _CHANGE = ("device", "from_ap", "to_ap", "from_host", "to_host")
-_BESIDE = ("probes", "in_flight", "learned_by", "cache_age_ms")
+_BESIDE = ("probes", "in_flight")
 """Fields of `Outcome` that only the table has."""
 _INSTANTS = ("trigger", "t0_ns", "detach_ns", "decision_ns", "end_ns")
 

@@ -137,6 +137,7 @@ def _first_of_each(runs: Sequence[Run]) -> list[Run]:
 def _sections(pictures: Pictures, runs: Sequence[Run]) -> list[tuple[str, str]]:
     wanted = [
         ("table", "Comparison", True),
+        ("signalling", "Messages", bool(any(run.result for run in runs))),
         ("timelines", "Around a handover", pictures.timelines is not None),
         ("sweeps", "Over the parameters", bool(pictures.sweeps)),
         ("strips", "Every handover", pictures.strips is not None),

@@ -36,7 +36,9 @@ def of_row(row: Row) -> Finding:
     """The median RTT after the move, and what it took to get there."""
     if not row.handovers:
         return Finding(row.label, words.NOTHING, "", "No handover was measured.")
-    return Finding(row.label, _figure(row), "ms RTT after", " ".join([*_steered(row), *_rtt(row), *_broken(row)]))
+    return Finding(
+        row.label, _figure(row), "ms RTT after", " ".join([*_steered(row), *_rtt(row), *_broken(row), *row.notes()])
+    )
 
 
 def _figure(row: Row) -> str:

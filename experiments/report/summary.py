@@ -27,6 +27,7 @@ class Column:
 COLUMNS = (
     Column("radio_gap_ms", "radio gap", "ms", "detach to attach, as the air did it"),
     Column("decide_ms", "decide", "ms", "attach to the orchestrator's decision"),
+    Column("learn_ms", "learn", "ms", "attach to the first message that names the decided host to the device"),
     Column("steer_ms", "steer", "ms", "attach to the first probe reply from the decided host"),
     Column("gap_ms", "gap", "ms", "last probe reply before the detach to the first after it"),
     Column("interruption_ms", "interruption", "ms", "longest time without a completed session request"),
@@ -89,6 +90,17 @@ class Row:
         """The median of a metric over the row's handovers, with how far it can be relied on."""
         values = [getattr(handover, metric) for handover in self.handovers]
         return cell(values, counted=metric in COUNTS)
+
+    def signalling(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """The method's own messages and bytes: median per move, and mean per device and minute with no event."""
+        rates = [result.signalling_per_min for result in self.results]
+        quiet = [[value for rate in rates if (value := getattr(rate, name)) is not None] for name in ("msgs", "bytes")]
+        per_move = (self.cell("signalling_msgs").median, self.cell("signalling_bytes").median)
+        return (*per_move, *(statistics.mean(values) if values else None for values in quiet))  # type: ignore[return-value]
+
+    def notes(self) -> tuple[str, ...]:
+        """What the runs say of themselves beside their figures, each once."""
+        return tuple(dict.fromkeys(note for result in self.results for note in result.notes))
 
     def served_by(self) -> str:
         """`mec2`, or `mec1, mec2` where the handovers end at different hosts."""

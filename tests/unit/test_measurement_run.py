@@ -68,6 +68,8 @@ def test_the_handover_comes_out_as_it_was_made(measured):
         "radio_gap_ms": 30.0,
         "decide_ms": 1.0,
         "learn_ms": None,
+        "learned_by": None,
+        "cache_age_ms": None,
         "gap_ms": 45.0,
         "steer_ms": 12.13,
         "interruption_ms": 1873.0,

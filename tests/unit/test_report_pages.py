@@ -82,9 +82,10 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_comparison_has_a_row_for_each_method_with_medians_and_ranges(compared: Path) -> None:
     page = Page(compared)
     header = page.row("method")
-    assert [title.removesuffix("ms") for title in header[1:6]] == [
+    assert [title.removesuffix("ms") for title in header[1:7]] == [
         "radio gap",
         "decide",
+        "learn",
         "steer",
         "gap",
         "interruption",
