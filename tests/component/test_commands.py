@@ -25,7 +25,9 @@ def test_help_names_every_command_in_the_order_of_need_and_is_no_error() -> None
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "up", "move", "link", "capture", "trace", "bench", "check"])
+@pytest.mark.parametrize(
+    "command", ["demo", "run", "up", "move", "link", "capture", "trace", "bench", "check", "policy"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = lab(command, "--help")
     assert done.returncode == 0 and done.stdout.startswith("Usage: ")
@@ -135,3 +137,10 @@ def test_the_launcher_without_root_ends_with_3_and_the_remedy() -> None:
     assert done.returncode == 3
     assert "needs root: sudo" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_policy_that_cannot_be_is_refused_before_any_lab_is_asked(tmp_path: Path) -> None:
+    done = lab("policy", "set", "kind=farthest", "--out", str(tmp_path))
+    assert done.returncode == 2
+    assert "kind: found 'farthest'; expected 'nearest' or 'least-loaded'" in done.stderr
+    assert lab("policy", "show", "--out", str(tmp_path)).stderr.startswith("no lab is running")
