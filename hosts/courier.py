@@ -8,9 +8,9 @@ in the audit log. No courier waits for another.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -34,7 +34,9 @@ class Sender(Protocol):
     @property
     def connected(self) -> bool: ...
 
-    async def send_all(self, method: str, requests: Sequence[tuple[str, bytes | None]]) -> list[Response]: ...
+    def send_all(
+        self, method: str, requests: Sequence[tuple[str, bytes | None]]
+    ) -> Coroutine[Any, Any, list[Response]]: ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Courier:
         self._waiting: list[Errand] = []
         self._in_flight = 0
         self._wake = asyncio.Event()
+        self._nudge = asyncio.Event()
+        self._sending: asyncio.Task[list[Response]] | None = None
         self._error: str | None = None
         self._refused = 0
 
@@ -73,6 +77,13 @@ class Courier:
         """Sends these as soon as the line is free."""
         self._waiting += errands
         self._wake.set()
+
+    def hurry(self) -> None:
+        """The recipient is known to be back: what it did not answer is sent again at once."""
+        if self._error is not None:
+            self._nudge.set()
+            if self._sending is not None:
+                self._sending.cancel()
 
     def health(self) -> dict[str, object]:
         """State of the line, as a JSON object; `error` is the present trouble."""
@@ -103,9 +114,18 @@ class Courier:
             batch, refused, error = await self._attempt(batch, alone)
             await self._deal_with(refused)
             if error:
-                await asyncio.sleep(backoff_s)
-                backoff_s = min(2 * backoff_s, _LONGEST_BACKOFF_S)
+                backoff_s = await self._paused(backoff_s)
                 batch += [] if alone else self._taken()
+
+    async def _paused(self, backoff_s: float) -> float:
+        """Waits before the next attempt; how long to wait after that."""
+        try:
+            async with asyncio.timeout(backoff_s):
+                await self._nudge.wait()
+        except TimeoutError:
+            return min(2 * backoff_s, _LONGEST_BACKOFF_S)
+        self._nudge.clear()
+        return _FIRST_BACKOFF_S
 
     async def _attempt(self, batch: list[Errand], alone: bool) -> tuple[list[Errand], list[Refusal], bool]:
         """Errands that are still open, those that were refused, and whether there was trouble."""
@@ -135,10 +155,18 @@ class Courier:
 
     async def _send(self, parcels: Sequence[Parcel]) -> tuple[list[Response], str | None]:
         """The answers up to the first that is none, and what the trouble is."""
+        requests = [(parcel.target, parcel.body) for parcel in parcels]
+        self._sending = asyncio.get_running_loop().create_task(self._sender.send_all("POST", requests))
         try:
-            responses = await self._sender.send_all("POST", [(parcel.target, parcel.body) for parcel in parcels])
+            responses = await self._sending
         except (OSError, TimeoutError, PeerError) as failure:
             return [], f"{type(failure).__name__}: {failure}"
+        except asyncio.CancelledError:
+            if not self._nudge.is_set():
+                raise
+            return [], self._error
+        finally:
+            self._sending = None
         for number, response in enumerate(responses):
             if response.status >= 500:
                 return responses[:number], _text(response)

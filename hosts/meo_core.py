@@ -29,6 +29,8 @@ class Messenger(Protocol):
 
     def tell(self, entry: Entry, facts: Sequence[Fact]) -> None: ...
 
+    def hurry(self, host: str) -> None: ...
+
     def health(self) -> dict[str, object]: ...
 
 
@@ -81,11 +83,14 @@ class Meo:
     def loaded(self, report: LoadReport, heard_ns: int) -> tuple[Decision, ...]:
         """A host reported its load; the decisions that follow. Raises `UnknownName`."""
         known = self.state.hosts.get(report.host)
-        lost = self._steering.lost(report.host) if known and not known.state.alive else ()
+        is_back = known is not None and not known.state.alive
+        lost = self._steering.lost(report.host) if is_back else ()
         decisions = self._changed(self.state.load(report, self._clock_ns()), heard_ns)
         if facts := self._steering.again(lost):
             reason = f"{report.host} is back: what its resolver is to know is told again"
             self._send(self.audit.undecided(None, "restore", reason, heard_ns), facts)
+        if is_back:
+            self.messengers.hurry(report.host)
         self._wake()
         return decisions
 

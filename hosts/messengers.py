@@ -48,6 +48,11 @@ class Messengers:
         for name, some in errands.items():
             self._take(name, some)
 
+    def hurry(self, host: str) -> None:
+        """A MEC host is back: what it is to be told itself need not wait for the next attempt."""
+        if (courier := self._couriers.get(host)) is not None:
+            courier.hurry()
+
     def _take(self, name: str, errands: Sequence[Errand]) -> None:
         courier = self._couriers.get(name)
         if name == UALCMP or courier is None:

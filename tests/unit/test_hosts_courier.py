@@ -89,6 +89,14 @@ async def settled(courier: Courier, entries: list[Entry]) -> None:
     running.cancel()
 
 
+async def settled_by(running: asyncio.Task[None], entry: Entry) -> None:
+    """Waits for what a running courier does with an entry, and ends it."""
+    async with asyncio.timeout(10):
+        while entry.fate == "waiting":
+            await asyncio.sleep(0)
+    running.cancel()
+
+
 def test_attach_and_service_go_in_one_transaction() -> None:
     async def run() -> None:
         controller = Controller()
@@ -280,6 +288,57 @@ def test_a_host_that_has_started_again_is_told_everything() -> None:
         await settled(desk.courier, [desk.take("ue1", "mec2")])
         assert host.told[1] == {"ue3": "mec1"}
         assert host.serving == {"ue1": "mec2", "ue2": "mec2", "ue3": "mec1"}
+
+    asyncio.run(run())
+
+
+class Silent:
+    """A host that answers nothing for an hour, and then whatever it is asked."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.silent = True
+
+    async def send_all(self, method: str, requests: Sequence[tuple[str, bytes | None]]) -> list[Response]:
+        self.asked += 1
+        if self.asked == 1:
+            raise TimeoutError
+        if self.silent:
+            await asyncio.sleep(3600)
+        return [Response(200)]
+
+
+def test_a_host_that_is_known_to_be_back_is_asked_again_at_once() -> None:
+    async def run() -> None:
+        host = Silent()
+        desk = Desk(host, "http-redirect", "mec1")
+        running = asyncio.create_task(desk.courier.run())
+        entry = desk.take("ue1", "mec1")
+        async with asyncio.timeout(10):
+            while host.asked < 2:
+                await asyncio.sleep(0)
+        host.silent = False
+        desk.courier.hurry()
+        await settled_by(running, entry)
+        assert (entry.fate, host.asked) == ("told", 3)
+
+    asyncio.run(run())
+
+
+def test_a_courier_that_is_in_no_trouble_does_not_hurry() -> None:
+    async def run() -> None:
+        controller = Controller()
+        controller.gate.clear()
+        desk = Desk(controller)
+        running = asyncio.create_task(desk.courier.run())
+        entry = desk.take("ue1")
+        await controller.asked.wait()
+        desk.courier.hurry()
+        controller.gate.set()
+        await settled_by(running, entry)
+        assert len(controller.told) == 1
 
     asyncio.run(run())
 

@@ -20,10 +20,14 @@ class Told:
 
     def __init__(self) -> None:
         self.facts: list[tuple[Entry, Sequence[Fact]]] = []
+        self.hurried: list[str] = []
 
     def tell(self, entry: Entry, facts: Sequence[Fact]) -> None:
         entry.deliveries |= {fact.recipient: Delivery(1) for fact in facts}
         self.facts.append((entry, facts))
+
+    def hurry(self, host: str) -> None:
+        self.hurried.append(host)
 
     def health(self) -> dict[str, object]:
         return {}
@@ -121,6 +125,17 @@ def test_a_host_that_is_back_is_told_again_what_its_resolver_is_to_know() -> Non
         office.load("mec1", 0)
         told = [(entry.trigger, fact.subject) for entry, facts in office.told.facts for fact in facts]
         assert told == [("start", "ap1"), ("start", "ap2"), ("failure", "ap1"), ("restore", "ap1")]
+
+
+def test_who_carries_to_a_host_that_is_back_is_told_to_hurry() -> None:
+    def scene() -> None:
+        office = Office("http-redirect")
+        office.fail("mec1")
+        office.load("mec1", 0)
+        office.load("mec1", 0)
+        assert office.told.hurried == ["mec1"]
+
+    on_a_loop(scene)
 
 
 def test_a_host_that_is_back_is_told_again_what_has_not_changed_meanwhile() -> None:
