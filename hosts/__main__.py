@@ -21,7 +21,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="hosts: %(levelname)s %(message)s")
     run_dir = arguments.run_dir.resolve()
     plan = Plan.model_validate_json((run_dir / "plan.json").read_bytes())
-    if plan.http.tls:
+    if plan.serves_tls:
         importlib.import_module("hosts.certificates").issue(plan, run_dir)
     markers = socket.socket(fileno=arguments.markers) if arguments.markers is not None else None
     Forker(plan, run_dir, socket.socket(fileno=arguments.control), markers, _programs(plan)).serve()

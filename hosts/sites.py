@@ -1,4 +1,4 @@
-"""Where a host serves the application: HTTP, and where the scenario has TLS the same over that (RFC 8446)."""
+"""Where a host serves the application: HTTP, and where the plan has TLS the same over that (RFC 8446)."""
 
 import ssl
 from pathlib import Path
@@ -21,7 +21,7 @@ _TICKETS: Final = 2
 def of_application(context: Context, application: ASGIApp) -> list[Site]:
     """On every address of the host. Raises `OSError`."""
     sites = [Site(application, serving.listen(APP_PORT))]
-    if context.plan.http.tls:
+    if context.plan.serves_tls:
         sites.append(Site(application, serving.listen(APP_TLS_PORT), server_context(context.run_dir, context.node)))
     return sites
 

@@ -260,6 +260,12 @@ class Plan(Part):
         """The nodes on which a program runs."""
         return tuple(planned.node for planned in self.programs if planned.program == program)
 
+    @property
+    def serves_tls(self) -> bool:
+        """Whether the hosts serve the application over TLS too: where sessions use it, and where HTTPS records of the
+        application's name say so."""
+        return self.http.tls or bool(self.runs("adns"))
+
     def location(self, ap: str) -> tuple[IPv4Network, IPv6Network]:
         """The prefixes by which client subnets name an access point."""
         found = next(point for point in self.access_points if point.name == ap)

@@ -30,9 +30,9 @@ _EVERYWHERE: tuple[tuple[Role, str], ...] = (
 
 
 def programs(scenario: Scenario, method: Method, nodes: Sequence[PlannedNode]) -> tuple[PlannedProgram, ...]:
-    """Every program of the hosts and routers, the orchestrator first."""
+    """Every program of the hosts and routers, in the order in which they are started."""
     managed = () if method.name == "bgp-anycast" else _MANAGED
-    wanted = (*_EVERYWHERE, *managed, *_PROGRAMS.get(method.name, ()))
+    wanted = (*managed, *_EVERYWHERE, *_PROGRAMS.get(method.name, ()))
     if method.name == "http-redirect" and scenario.http.location == "address":
         wanted = tuple(pair for pair in wanted if pair[1] not in ("rdns", "adns"))
     if method.name == "ecs" and scenario.dns.ecs_source != "location":

@@ -4,6 +4,7 @@ The client creates a context at the start, asks again with a back-off while the 
 another address, and deletes its context at the end.
 """
 
+import json
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -152,13 +153,25 @@ class ByContext(Discovery):
 
 
 def _context_of(response: http1.Response | None) -> tuple[str, str]:
-    """A created context's identifier and its first reference. Raises `PeerError`, `ValidationError`."""
+    """A created context's identifier and its reference; or of the one that there is already (409), because its first
+    answer was lost. Raises `PeerError`, `ValidationError`."""
     if response is None:
         raise PeerError("no answer")
-    if response.status != 201:
+    if response.status not in (201, 409):
         raise PeerError(f"status {response.status}: {response.body[:200].decode(errors='replace')}")
-    context = devapp.AppContext.model_validate_json(response.body)
+    context = _created(response.body) if response.status == 201 else _existing(response.body)
     references = [one.referenceURI for one in context.appInfo.userAppInstanceInfo if one.referenceURI]
     if not context.contextId or not references:
         raise PeerError("a context without contextId or referenceURI")
     return context.contextId, references[0]
+
+
+def _created(body: bytes) -> devapp.AppContext:
+    return devapp.AppContext.model_validate_json(body)
+
+
+def _existing(body: bytes) -> devapp.AppContext:
+    try:
+        return devapp.AppContext.model_validate(json.loads(body)["context"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise PeerError(f"status 409 without the context: {body[:200].decode(errors='replace')}") from error

@@ -167,7 +167,22 @@ def test_asking_for_a_server_meanwhile_asks_the_interface_no_more_often() -> Non
     assert len(client.http.asked) == 1
 
 
-@pytest.mark.parametrize(("status", "content"), [(404, None), (503, None), (201, {"contextId": "c1"}), (200, None)])
+def test_a_context_whose_answer_was_lost_is_taken_from_the_refusal_of_a_second_one() -> None:
+    client = Client()
+    client.discovery.find(0)
+    asked = client.http.asked[-1][2]
+    instance = {"appInstanceId": "a", "referenceURI": f"http://{MEC1}/"}
+    info = {**asked["appInfo"], "userAppInstanceInfo": [instance]}  # type: ignore[dict-item]
+    known = {**asked, "contextId": "c7", "appInfo": info}
+    client.http.answer(409, {"title": "Conflict", "status": 409, "detail": "there is one", "context": known})
+    assert client.told.take() == [("found", MEC1)]
+    assert client.notify(MEC2, "c7") == 204
+
+
+@pytest.mark.parametrize(
+    ("status", "content"),
+    [(404, None), (409, {"title": "Conflict"}), (503, None), (201, {"contextId": "c1"}), (200, None)],
+)
 def test_an_answer_that_is_no_context_is_asked_for_again(status: int, content: dict[str, object] | None) -> None:
     client = Client()
     client.discovery.find(0)
