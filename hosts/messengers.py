@@ -1,7 +1,8 @@
 """All messengers of a method: a courier for each recipient, and the notices to devices.
 
 None of them waits for another, but for what goes on to the device: nothing reaches it at its new access point before
-the controller has confirmed the attach, and a notification sent earlier costs TCP's retransmission timeout.
+the controller has confirmed the attach, and a notification sent earlier costs TCP's retransmission timeout; and for
+redirects: who sends a device on is told after the host that it sends it to, or the two would send it to and fro.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from hosts.client import Client
 from hosts.courier import Courier, Errand
 from hosts.notices import Notices
 from hosts.serving import Task
-from meclab.facts import Attached, Fact
+from meclab.facts import Attached, Fact, Served
 from meclab.recipients import CONTROLLER, UALCMP, Recipient
 from meclab.steering import Steering
 
@@ -30,6 +31,8 @@ class Messengers:
         """How many attaches of a device the controller has not confirmed."""
         self._held: dict[str, list[Errand]] = {}
         """What waits for that, by device."""
+        self._behind: dict[str, list[Errand]] = {}
+        """What waits for the decided host to know that it serves, by device; of its newest decision alone."""
 
     @property
     def tasks(self) -> Sequence[Task]:
@@ -45,8 +48,33 @@ class Messengers:
         for errand in errands.get(CONTROLLER, ()):
             if isinstance(errand.fact.content, Attached):
                 self._await_attach(entry.deliveries[CONTROLLER], errand.fact.subject)
+        led = self._behind_host(entry, errands) if entry.decision is not None else frozenset()
         for name, some in errands.items():
-            self._take(name, some)
+            if name not in led:
+                self._take(name, some)
+
+    def _behind_host(self, entry: Entry, errands: Mapping[str, Sequence[Errand]]) -> frozenset[str]:
+        """Keeps back those who redirect until the host that they redirect to has been told; their names."""
+        decision = entry.decision
+        assert decision is not None, "asked with a decision"
+        if decision.host not in errands:
+            return frozenset()
+        for outdated in self._behind.pop(decision.device, ()):
+            outdated.settle("superseded")
+        serving = [errand for some in errands.values() for errand in some if isinstance(errand.fact.content, Served)]
+        waiting = [errand for errand in serving if errand.fact.recipient != decision.host]
+        for errand in waiting:
+            errand.waits_for(f"goes when {decision.host} has been told")
+        self._behind[decision.device] = waiting
+
+        def ended() -> None:
+            if self._behind.get(decision.device) is waiting:
+                del self._behind[decision.device]
+                for errand in waiting:
+                    self._take(errand.fact.recipient, [errand])
+
+        entry.deliveries[decision.host].then.append(ended)
+        return frozenset(errand.fact.recipient for errand in waiting)
 
     def hurry(self, host: str) -> None:
         """A MEC host is back: what it is to be told itself need not wait for the next attempt."""

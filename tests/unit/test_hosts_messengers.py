@@ -107,6 +107,29 @@ def test_without_an_attach_nothing_waits() -> None:
 
 
 def test_whoever_does_not_go_on_to_the_device_is_told_at_once() -> None:
-    post = Post("http-redirect")
+    post = Post("easdf")
     post.attach("ap1", "mec1")
-    assert [len(post.lines[name].taken) for name in ("controller", "front", "mec1", "mec2")] == [1, 1, 1, 1]
+    assert all(len(post.lines[name].taken) >= 1 for name in ("controller", "smf"))
+
+
+def test_who_redirects_is_told_after_the_host_that_it_redirects_to() -> None:
+    post = Post("http-redirect")
+    entry = post.attach("ap1", "mec1")
+    names = ("controller", "front", "mec1", "mec2")
+    assert [len(post.lines[name].taken) for name in names] == [1, 0, 1, 0]
+    assert "goes when mec1 has been told" in entry.detail
+    post.lines["mec1"].settle()
+    assert [len(post.lines[name].taken) for name in names] == [1, 1, 1, 1]
+    assert entry.deliveries["front"].detail != "" and entry.fate == "waiting"
+
+
+def test_a_newer_decision_takes_the_place_of_one_that_waits_for_its_host() -> None:
+    post = Post("http-redirect")
+    first = post.attach("ap1", "mec1")
+    post.decide("mec2")
+    assert first.deliveries["front"].fate == "superseded"
+    assert [hosts(post.lines[name]) for name in ("front", "mec1", "mec2")] == [[], ["mec1"], ["mec2"]]
+    post.lines["mec1"].settle()
+    assert hosts(post.lines["front"]) == []
+    post.lines["mec2"].settle()
+    assert [hosts(post.lines[name]) for name in ("front", "mec1", "mec2")] == [["mec2"], ["mec1", "mec2"], ["mec2"]]
