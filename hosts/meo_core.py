@@ -140,6 +140,7 @@ class Meo:
         for decision in decisions:
             if not decision.of_location:
                 self._mark(decision)
+        self._steering.learn(decisions)
         for decision in decisions:
             entry = self.audit.decided(decision, decision.heard_ns or heard_ns)
             self._send(entry, self._facts(entry))

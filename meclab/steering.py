@@ -59,11 +59,18 @@ class Steering:
             facts.append(Fact(device, device, Resolved(self._resolver[ap])))
         return self._tables.news(facts)
 
+    def learn(self, decisions: Iterable[Decision]) -> None:
+        """Decisions that were made together: what is told of one is not undone by another of them."""
+        for decision in decisions:
+            self._host[decision.device] = decision.host
+            if not decision.of_location:
+                assert decision.ap is not None, "a device is decided for somewhere"
+                self._place[decision.device] = decision.ap
+
     def decided(self, decision: Decision) -> tuple[Fact, ...]:
         """A device's decision."""
-        device, host, place = decision.device, decision.host, decision.ap
-        assert place is not None, "a device is decided for somewhere"
-        self._place[device], self._host[device] = place, host
+        self.learn([decision])
+        device, host, place = decision.device, decision.host, self._place[decision.device]
         match self._method.name:
             case "vip":
                 return self._tables.news([Fact(CONTROLLER, device, Served(host))])
@@ -81,8 +88,8 @@ class Steering:
 
     def located(self, decision: Decision) -> tuple[Fact, ...]:
         """An access point's own decision: what everybody there is answered by name."""
+        self.learn([decision])
         ap, host = decision.device, decision.host
-        self._host[ap] = host
         if self._scoping == "location":
             rules = Named(host, host, self._subnets[ap])
             return self._tables.news([Fact(MEPM, ap, rules)])

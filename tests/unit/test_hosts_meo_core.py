@@ -127,6 +127,18 @@ def test_a_host_that_is_back_is_told_again_what_its_resolver_is_to_know() -> Non
         assert told == [("start", "ap1"), ("start", "ap2"), ("failure", "ap1"), ("restore", "ap1")]
 
 
+def test_a_resolver_and_its_devices_that_change_together_need_no_rules_of_the_devices_own() -> None:
+    def scene() -> None:
+        office = Office("edge-dns")
+        office.meo.start()
+        office.attach("ap1", 1)
+        office.fail("mec1")
+        told = [(entry.subject, len(facts)) for entry, facts in office.told.facts if entry.trigger == "failure"]
+        assert told == [("ap1", 1), ("ue1", 0)]
+
+    on_a_loop(scene)
+
+
 def test_who_carries_to_a_host_that_is_back_is_told_to_hurry() -> None:
     def scene() -> None:
         office = Office("http-redirect")
