@@ -34,6 +34,7 @@ class Comparison:
             yield Text("no results", style="dim")
             return
         forms = [form(self._rows, spreads) for form in (_wide, _tall) for spreads in (_EVERY, _LARGE, _NONE)]
+        forms += [_short(self._rows, spreads) for spreads in (_LARGE, _NONE)]
         fitting = next((form for form in forms if _width(console, options, form) <= options.max_width), None)
         yield fitting or Group(*(_tall([row], _LARGE) for row in self._rows))
         yield from self._notes()
@@ -55,20 +56,27 @@ class Comparison:
 
 _EVERY, _LARGE, _NONE = frozenset(column.metric for column in COLUMNS), frozenset(SHOWN_LARGE), frozenset[str]()
 """Metrics whose spread is shown, by how much room there is."""
+_TELLING = frozenset({*SHOWN_LARGE, "rtt_after_ms", "lost", "resets", "signalling_msgs"})
+"""Metrics that a narrow terminal shows of many methods."""
 
 
 def _width(console: Console, options: ConsoleOptions, table: Table) -> int:
     return Measurement.get(console, options.update(width=10_000), table).maximum
 
 
-def _wide(rows: Sequence[Row], spreads: frozenset[str]) -> Table:
+def _wide(rows: Sequence[Row], spreads: frozenset[str], columns: Sequence[Column] = COLUMNS) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1), pad_edge=False)
     table.add_column("\n\nmethod", style="bold", no_wrap=True)
-    for column in COLUMNS:
+    for column in columns:
         table.add_column(f"{column.title.replace(' ', chr(10))}\n[dim]{column.unit}[/]", justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(row.label, *(_stacked(row, column, spreads) for column in COLUMNS))
+        table.add_row(row.label, *(_stacked(row, column, spreads) for column in columns))
     return table
+
+
+def _short(rows: Sequence[Row], spreads: frozenset[str]) -> Table:
+    """The columns that tell methods apart; the page has the others."""
+    return _wide(rows, spreads, [column for column in COLUMNS if column.metric in _TELLING])
 
 
 def _tall(rows: Sequence[Row], spreads: frozenset[str]) -> Table:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from experiments.report import words
 from experiments.report.summary import Row
 from experiments.results import Status
+from meclab.methods import BY_NAME
 from meclab.plan import Plan
 
 NOTICED = 0.2
@@ -119,6 +120,8 @@ def compared(rows: Sequence[Row], plan: Plan | None) -> str:
     )
     if any(event.handover for event in plan.events):
         said.append(_radio(plan))
+    if by_name := [row.label for row in rows if row.results and row.results[0].method in BY_NAME]:
+        said.append(f"The application's name has a TTL of {words.duration(plan.dns.ttl)} ({words.listed(by_name)}).")
     return " ".join(said)
 
 
