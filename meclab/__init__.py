@@ -4,4 +4,4 @@ Nothing in this package opens a socket, starts a process or reads a file; the cl
 random source are arguments.
 """
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"

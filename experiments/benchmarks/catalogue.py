@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import provenance
-from experiments.benchmarks import handover, isolation, links, naming, orchestrator, scale, throughput
+from experiments.benchmarks import handover, isolation, links, methods, naming, orchestrator, scale, throughput
 from experiments.benchmarks.row import Row
 from meclab import check
 from meclab.errors import Problem, ScenarioError
@@ -24,6 +24,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "wire": links.accuracy,
     "wire-rate": links.throughput,
     "throughput": throughput.end_to_end,
+    "methods": methods.handovers,
+    "failover": methods.failures,
     "adns": naming.answers,
     "startup": scale.startup,
     "metro": scale.metro,
