@@ -1,7 +1,7 @@
 """Which way packets take from a device to its server, by the plan: the same rules that the switches follow.
 
-Routers (`bgp-anycast`) have no anchor: every path is a shortest one. With `easdf:dynamic` a host at the device's own edge
-is reached there, once the answer has brought the breakout.
+Routers (`bgp-anycast`) have no anchor: every path is a shortest one. With `easdf:dynamic` a host at the device's own
+edge is reached there, once the answer has brought the breakout.
 """
 
 from itertools import pairwise
