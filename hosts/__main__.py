@@ -22,7 +22,7 @@ def main() -> int:
     run_dir = arguments.run_dir.resolve()
     plan = Plan.model_validate_json((run_dir / "plan.json").read_bytes())
     if plan.serves_tls:
-        importlib.import_module("hosts.certificates").issue(plan, run_dir)
+        importlib.import_module("hosts.web.certificates").issue(plan, run_dir)
     markers = socket.socket(fileno=arguments.markers) if arguments.markers is not None else None
     Forker(plan, run_dir, socket.socket(fileno=arguments.control), markers, _programs(plan)).serve()
     return 0

@@ -3,12 +3,12 @@
 import json
 import logging
 
-from hosts import serving
 from hosts.naming import control, planned
 from hosts.naming.answers import Answers
 from hosts.naming.authority import Authority
 from hosts.naming.server import Server
 from hosts.program import Context
+from hosts.web import serving
 from meclab.packets import DNS_PORT, RULES_PORT
 
 log = logging.getLogger(__name__)

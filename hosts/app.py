@@ -10,7 +10,7 @@
 | `GET /health` | whether it serves and reports |
 
 Every answer carries the header `MEC-Host`. With the method `http-redirect`, a device that another host serves is
-answered 307 instead (`hosts.redirects`) on `/` and `/session/…`.
+answered 307 instead (`hosts.web.redirects`) on `/` and `/session/…`.
 """
 
 import json
@@ -25,13 +25,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from hosts import assignments_api, serving, sites
-from hosts.assignments import Assignments
-from hosts.load import LoadReporter
 from hosts.program import Context
-from hosts.redirects import Locations, Redirecting
-from hosts.serving import Site
-from hosts.sessions import Sessions
+from hosts.web import assignments_api, serving, sites
+from hosts.web.assignments import Assignments
+from hosts.web.load import LoadReporter
+from hosts.web.redirects import Locations, Redirecting
+from hosts.web.serving import Site
+from hosts.web.sessions import Sessions
 from meclab.model import NAME_PATTERN
 from meclab.packets import ORCHESTRATOR_PORT, SERVING_PORT
 from meclab.quantity import Fraction

@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from hosts import linux
 from hosts.program import Context
+from hosts.system import linux
 from meclab.messages import Start
 
 _HIGHEST_FD = 1 << 16

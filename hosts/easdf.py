@@ -11,7 +11,6 @@ import logging
 from dataclasses import asdict
 from typing import Any
 
-from hosts import serving
 from hosts.core5g import neasdf_api
 from hosts.core5g.contexts import Contexts
 from hosts.core5g.frontage import Frontage
@@ -21,6 +20,7 @@ from hosts.core5g.reporting import Reporting
 from hosts.core5g.resolving import Resolving
 from hosts.core5g.upstreams import Upstreams
 from hosts.program import Context
+from hosts.web import serving
 from meclab.model import SECOND
 from meclab.packets import DNS_PORT, NEASDF_PORT
 

@@ -2,11 +2,11 @@
 
 import logging
 
-from hosts import assignments_api, serving, sites
-from hosts.assignments import Assignments
 from hosts.program import Context
-from hosts.redirects import Front, Locations
-from hosts.serving import Site
+from hosts.web import assignments_api, serving, sites
+from hosts.web.assignments import Assignments
+from hosts.web.redirects import Front, Locations
+from hosts.web.serving import Site
 from meclab.packets import SERVING_PORT
 
 log = logging.getLogger(__name__)

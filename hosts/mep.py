@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from hosts import mep_api, serving
-from hosts.client import Client
-from hosts.lines import Line
-from hosts.mep_core import Platform, outdates
+from hosts.platform import mep_api
+from hosts.platform.lines import Line
+from hosts.platform.mep_core import Platform, outdates
 from hosts.program import Context
+from hosts.web import serving
+from hosts.web.client import Client
 from meclab.messages import DnsUpdate, Transaction
 from meclab.packets import NORTHBOUND_PORT, PLATFORM_PORT, RULES_PORT
 from meclab.plan import Plan

@@ -5,11 +5,12 @@ Each platform has a line of its own, so one that is dead keeps no other waiting.
 
 from collections.abc import Sequence
 
-from hosts import mepm_api, serving
-from hosts.client import Client
-from hosts.lines import Line
-from hosts.mepm_core import Manager, outdates
+from hosts.platform import mepm_api
+from hosts.platform.lines import Line
+from hosts.platform.mepm_core import Manager, outdates
 from hosts.program import Context
+from hosts.web import serving
+from hosts.web.client import Client
 from meclab.packets import MEPM_PORT, PLATFORM_PORT
 from meclab.platforms import PLATFORM_PATH, Configurations, InstanceConfiguration
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hosts import linux
+from hosts.system import linux
 from meclab.model import SECOND
 from meclab.packets import Marker
 from meclab.plan import Plan

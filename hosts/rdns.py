@@ -13,10 +13,10 @@ from typing import Final
 
 from dnslib import DNSRecord
 
-from hosts import linux
 from hosts.naming import unbound
 from hosts.naming.unbound import Resolver
 from hosts.program import Context
+from hosts.system import linux
 from meclab.errors import RunError, SetupError
 
 log = logging.getLogger(__name__)

@@ -24,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import serving
-from hosts.netlink import Address, RoutingTable
 from hosts.program import Context
+from hosts.system.netlink import Address, RoutingTable
+from hosts.web import serving
 from meclab import routers
 from meclab.errors import PeerError
 from meclab.messages import RouterAttachment
@@ -42,7 +42,7 @@ class UnknownName(PeerError):
 
 
 class Table(Protocol):
-    """What the program needs of `hosts.netlink.RoutingTable`."""
+    """What the program needs of `hosts.system.netlink.RoutingTable`."""
 
     def add(self, address: Address, interface: str) -> None: ...
 

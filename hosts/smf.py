@@ -10,8 +10,6 @@ import logging
 import socket
 from typing import Any
 
-from hosts import serving
-from hosts.client import Client
 from hosts.core5g import nsmf_api
 from hosts.core5g.confirming import Confirming
 from hosts.core5g.connections import Connections
@@ -21,8 +19,10 @@ from hosts.core5g.neasdf_client import NeasdfClient
 from hosts.core5g.procedures import SessionFunction
 from hosts.core5g.upstreams import Upstreams
 from hosts.core5g.userplane import UserPlane
-from hosts.http1 import authority
 from hosts.program import Context
+from hosts.web import serving
+from hosts.web.client import Client
+from hosts.web.http1 import authority
 from meclab.model import SECOND
 from meclab.packets import DEVICE_CONTROL_PORT, NEASDF_PORT, NORTHBOUND_PORT, NSMF_PORT
 from meclab.plan import Plan

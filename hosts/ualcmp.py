@@ -1,9 +1,10 @@
 """The user application lifecycle management proxy (UALCMP, GS MEC 016) on the operations node."""
 
-from hosts import serving, ualcmp_api
-from hosts.client import Client
+from hosts.platform import ualcmp_api
+from hosts.platform.ualcmp_core import Proxy
 from hosts.program import Context
-from hosts.ualcmp_core import Proxy
+from hosts.web import serving
+from hosts.web.client import Client
 from meclab.packets import ORCHESTRATOR_PORT, UALCMP_PORT
 
 _ORCHESTRATOR = "127.0.0.1"

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from hosts import http1
-from hosts.client import Client
+from hosts.web import http1
+from hosts.web.client import Client
 
 
 class Connections:

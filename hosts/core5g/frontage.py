@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from hosts import serving
 from hosts.core5g.resolving import Resolving
 from hosts.naming.datagrams import Datagrams, SocketAddress, bound
 from hosts.naming.streams import Streams
+from hosts.web import serving
 
 _RECEIVE_BYTES: Final = 1 << 20
 _MOST_UNDER_WAY: Final = 2_048

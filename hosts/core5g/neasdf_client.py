@@ -6,10 +6,10 @@ import logging
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from hosts import http1
 from hosts.core5g.contexts import RESOURCE
 from hosts.core5g.neasdf_api import JSON_PATCH
-from hosts.http1 import Response
+from hosts.web import http1
+from hosts.web.http1 import Response
 from meclab.errors import PeerError
 
 log = logging.getLogger(__name__)

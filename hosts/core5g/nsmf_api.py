@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import serving
 from hosts.core5g import problems
 from hosts.core5g.neasdf import DnsContextNotification
 from hosts.core5g.problems import Problem
 from hosts.core5g.procedures import SessionFunction, Unknown
+from hosts.web import serving
 from meclab.messages import Relocation
 
 CALLBACK = "/nsmf-callback/v1/dns-contexts"

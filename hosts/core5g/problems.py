@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ExceptionHandler
 
-from hosts import problems
-from hosts.problems import Refusal
+from hosts.web import problems
+from hosts.web.problems import Refusal
 
 
 class Problem(Refusal):

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from hosts.http1 import Response
+from hosts.web.http1 import Response
 from meclab.errors import PeerError
 from meclab.messages import BreakoutIntent, Transaction
 
@@ -23,7 +23,7 @@ _Waiting = tuple[frozenset[BreakoutIntent], "asyncio.Future[bool]"]
 
 
 class Sender(Protocol):
-    """What is needed of `hosts.client.Client`."""
+    """What is needed of `hosts.web.client.Client`."""
 
     async def send(self, method: str, target: str, body: bytes | None = None) -> Response: ...
 

@@ -11,10 +11,10 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from hosts import http1
 from hosts.device.discovery import Alarm, Client, Discovery
 from hosts.device.servers import Server, Servers
 from hosts.device.stub import Note
+from hosts.web import http1
 from meclab import devapp
 from meclab.errors import PeerError
 from meclab.model import MILLISECOND, SECOND

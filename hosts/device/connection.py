@@ -7,7 +7,6 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-from hosts import http1
 from hosts.device.discovery import Discovery, Redirection
 from hosts.device.loop import Alarm, Loop
 from hosts.device.parting import Parting
@@ -15,6 +14,7 @@ from hosts.device.servers import Server
 from hosts.device.session import Action, Breakage, Session, State
 from hosts.device.stub import Note
 from hosts.device.tls import Channel, TlsClient
+from hosts.web import http1
 from meclab.errors import PeerError
 
 log = logging.getLogger(__name__)

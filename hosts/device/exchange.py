@@ -6,9 +6,9 @@ import socket
 import time
 from collections.abc import Callable
 
-from hosts import http1
 from hosts.device.cache import Address
 from hosts.device.loop import Alarm, Loop
+from hosts.web import http1
 from meclab.errors import PeerError
 from meclab.model import SECOND
 

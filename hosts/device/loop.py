@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from hosts.linux import Timer
+from hosts.system.linux import Timer
 
 Callback = Callable[[], None]
 

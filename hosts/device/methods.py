@@ -2,7 +2,6 @@
 
 import time
 
-from hosts import http1
 from hosts.device.by_context import ByContext
 from hosts.device.by_name import ByName
 from hosts.device.by_redirect import ByRedirect
@@ -13,6 +12,7 @@ from hosts.device.loop import Alarm, Loop
 from hosts.device.resolver import Resolver
 from hosts.device.servers import Servers
 from hosts.device.stub import Note
+from hosts.web import http1
 from meclab.methods import BY_NAME
 from meclab.packets import CALLBACK_PORT, UALCMP_PORT
 from meclab.plan import Plan, PlannedDevice

@@ -6,7 +6,7 @@ from array import array
 from ipaddress import IPv4Address, IPv6Address
 
 from hosts.device.records import ProbeRecords
-from hosts.linux import Timer
+from hosts.system.linux import Timer
 from meclab.errors import PeerError
 from meclab.model import Family
 from meclab.packets import PROBE_PORT, Probe, unpack_probe

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from hosts import http1
 from hosts.device.cache import Address, absolute
+from hosts.web import http1
 from meclab.errors import PeerError
 from meclab.packets import APP_PORT, APP_TLS_PORT
 from meclab.plan import Plan

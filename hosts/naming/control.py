@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import serving
 from hosts.naming.authority import Authority
 from hosts.naming.names import text
+from hosts.web import serving
 from meclab.errors import PeerError
 from meclab.messages import DnsUpdate
 

@@ -5,12 +5,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from hosts import serving
 from hosts.naming.answers import Answers
 from hosts.naming.datagrams import Datagrams, SocketAddress, bound
 from hosts.naming.forwarding import Forwarder
 from hosts.naming.images import Images
 from hosts.naming.streams import IDLE_S, Streams
+from hosts.web import serving
 
 _RECEIVE_BYTES: Final = 4 << 20
 """Asked of the kernel for each socket, which gives what `net.core.rmem_max` allows: bursts wait there."""

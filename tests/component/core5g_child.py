@@ -11,7 +11,6 @@ from dnslib import RR
 from hosts_child import DEADLINE_S, running
 from naming_child import free_port
 
-from hosts import serving
 from hosts.core5g import neasdf_api
 from hosts.core5g.contexts import RESOURCE, Contexts
 from hosts.core5g.frontage import Frontage
@@ -25,6 +24,7 @@ from hosts.naming.authority import Authority
 from hosts.naming.names import parse_name
 from hosts.naming.server import Server
 from hosts.naming.zones import Zone
+from hosts.web import serving
 from meclab.messages import DnsRule
 
 APP = "app.edge.example"

@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 from hosts_child import DEADLINE_S, running
 
-from hosts import meo_api, messengers, serving
-from hosts.meo_core import Meo
+from hosts.orchestration import api, messengers
+from hosts.orchestration.core import Meo
+from hosts.web import serving
 from meclab import planning, topology
 from meclab.scenario import Scenario
 from meclab.steering import Steering
@@ -102,7 +103,7 @@ def operating(method: str = "vip", **content: Any) -> Iterator[Operations]:
         told = messengers.of(steering, lambda: 1)
         meo = Meo(steering, told, lambda decision: (sender.send(decision.host.encode()), None)[1])
         listeners = serving.listen(port, ("127.0.0.1", "::1"))
-        return serving.serve(meo_api.application(meo), listeners, ready, (*told.tasks, meo.watch))
+        return serving.serve(api.application(meo), listeners, ready, (*told.tasks, meo.watch))
 
     with running(program), httpx.Client(base_url=f"http://127.0.0.1:{port}") as client, receiver, sender:
         receiver.settimeout(DEADLINE_S)

@@ -12,11 +12,13 @@ from typing import Any
 import httpx
 from hosts_child import DEADLINE_S, running
 
-from hosts import mep, mep_api, mepm, mepm_api, serving, ualcmp_api
-from hosts.client import Client
-from hosts.mep_core import Platform
-from hosts.mepm_core import Manager
-from hosts.ualcmp_core import Proxy
+from hosts import mep, mepm
+from hosts.platform import mep_api, mepm_api, ualcmp_api
+from hosts.platform.mep_core import Platform
+from hosts.platform.mepm_core import Manager
+from hosts.platform.ualcmp_core import Proxy
+from hosts.web import serving
+from hosts.web.client import Client
 from meclab import planning, services, topology
 from meclab.plan import Plan
 from meclab.scenario import Scenario

@@ -11,7 +11,6 @@ import httpx
 from dnslib import RR
 from hosts_child import DEADLINE_S, running
 
-from hosts import serving
 from hosts.naming import control
 from hosts.naming.answers import Answers
 from hosts.naming.authority import Authority
@@ -19,6 +18,7 @@ from hosts.naming.forwarding import Forwarder
 from hosts.naming.names import parse_name
 from hosts.naming.server import Server
 from hosts.naming.zones import HttpsService, Zone
+from hosts.web import serving
 from meclab.messages import DnsRule
 
 APP = "app.edge.example."

@@ -16,13 +16,13 @@ import httpx
 from hosts_child import DEADLINE_S, running
 from naming_child import free_port
 
-from hosts import assignments_api, certificates, serving
 from hosts.app import App
-from hosts.assignments import Assignments
-from hosts.load import LoadReporter
-from hosts.redirects import Front, Locations, Redirecting
-from hosts.serving import Site
-from hosts.sites import server_context
+from hosts.web import assignments_api, certificates, serving
+from hosts.web.assignments import Assignments
+from hosts.web.load import LoadReporter
+from hosts.web.redirects import Front, Locations, Redirecting
+from hosts.web.serving import Site
+from hosts.web.sites import server_context
 from meclab import planning, services, topology
 from meclab.plan import Plan
 from meclab.scenario import Scenario

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hosts.audit import Audit, Delivery, Entry
-from hosts.courier import Errand
-from hosts.notices import Notices
+from hosts.orchestration.audit import Audit, Delivery, Entry
+from hosts.orchestration.courier import Errand
+from hosts.orchestration.notices import Notices
 from meclab import planning, topology
 from meclab.plan import Plan
 from meclab.scenario import Scenario

@@ -11,10 +11,10 @@ import pytest
 from hosts_child import DEADLINE_S, running
 from hosts_operations import Operations, free_port, operating
 
-from hosts import serving
 from hosts.app import App
 from hosts.echo import Echo
-from hosts.load import LoadReporter
+from hosts.web import serving
+from hosts.web.load import LoadReporter
 from meclab.packets import Probe, unpack_probe
 
 DATA_SEGMENTS_IN = 152

@@ -12,7 +12,7 @@ from core5g_bodies import content, release_rule
 from hosts.core5g.confirming import Confirming
 from hosts.core5g.contexts import RESOURCE
 from hosts.core5g.neasdf_client import NeasdfClient
-from hosts.http1 import Response
+from hosts.web.http1 import Response
 from meclab.errors import PeerError
 
 TARGET = f"{RESOURCE}/1"

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from hosts.core5g.userplane import UserPlane
-from hosts.http1 import Response
+from hosts.web.http1 import Response
 from meclab.messages import BreakoutIntent, Transaction
 
 OK = Response(200, body=b"{}")

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from device_doubles import Alarms, Told, quiet
 
-from hosts import http1
 from hosts.device.by_context import FIRST_BACKOFF_NS, LONGEST_BACKOFF_NS, Answered, ByContext
 from hosts.device.servers import Servers
+from hosts.web import http1
 from meclab import planning, topology
 from meclab.scenario import Scenario
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from hosts.audit import Audit, Delivery, Entry
-from hosts.courier import Courier, Errand
-from hosts.http1 import Response
+from hosts.orchestration.audit import Audit, Delivery, Entry
+from hosts.orchestration.courier import Courier, Errand
+from hosts.web.http1 import Response
 from meclab import planning, topology
 from meclab.facts import Fact
 from meclab.messages import Serving, Transaction, TransactionResult

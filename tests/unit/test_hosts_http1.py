@@ -3,7 +3,7 @@
 import h11
 import pytest
 
-from hosts import http1
+from hosts.web import http1
 from meclab.errors import PeerError
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hosts.audit import Delivery, Entry
-from hosts.meo_core import Meo
-from hosts.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED
+from hosts.orchestration.audit import Delivery, Entry
+from hosts.orchestration.core import Meo
+from hosts.orchestration.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED
 from meclab import planning, topology
 from meclab.facts import Fact
 from meclab.messages import AttachEvent, LoadReport

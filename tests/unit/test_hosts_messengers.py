@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hosts.audit import Audit, Entry
-from hosts.courier import Errand
-from hosts.messengers import Messengers
+from hosts.orchestration.audit import Audit, Entry
+from hosts.orchestration.courier import Errand
+from hosts.orchestration.messengers import Messengers
 from meclab import planning, topology
 from meclab.policy import Decision
 from meclab.scenario import Scenario

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from hosts.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED, PREPARED_NS, Orchestrator
-from hosts.standings import AttachResult, Conflict, UnknownName
+from hosts.orchestration.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED, PREPARED_NS, Orchestrator
+from hosts.orchestration.standings import AttachResult, Conflict, UnknownName
 from meclab import planning, topology
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.model import MILLISECOND, SECOND

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hosts.assignments import Assignments, UnknownNames
-from hosts.redirects import Locations
+from hosts.web.assignments import Assignments, UnknownNames
+from hosts.web.redirects import Locations
 from meclab import planning, services, topology
 from meclab.messages import Serving
 from meclab.plan import Plan

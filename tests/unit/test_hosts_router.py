@@ -5,9 +5,9 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from hosts import netlink
-from hosts.netlink import Address
 from hosts.router import Attachments, Outcome, UnknownName
+from hosts.system import netlink
+from hosts.system.netlink import Address
 from meclab import planning, topology
 from meclab.messages import RouterAttachment
 from meclab.methods import Method

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from hosts.contexts import Callback, Contexts, Duplicate, parse_callback
-from hosts.problems import Refusal
+from hosts.platform.contexts import Callback, Contexts, Duplicate, parse_callback
+from hosts.web.problems import Refusal
 from meclab import devapp
 from meclab.devapp import AppContext
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from mec_plans import dns_rule
 
-from hosts.http1 import Response
-from hosts.lines import Line
-from hosts.mep_core import outdates
+from hosts.platform.lines import Line
+from hosts.platform.mep_core import outdates
+from hosts.web.http1 import Response
 from meclab.messages import DnsUpdate
 
 Reply = Response | Exception

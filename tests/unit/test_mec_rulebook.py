@@ -6,8 +6,8 @@ import pytest
 from mec_plans import dns_rule
 
 from hosts.naming.rules import Rules
-from hosts.problems import Refusal
-from hosts.rulebook import Rulebook
+from hosts.platform.rulebook import Rulebook
+from hosts.web.problems import Refusal
 from meclab.messages import DnsRule, DnsUpdate
 
 OFF = b'{"state": "INACTIVE"}'

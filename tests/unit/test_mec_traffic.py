@@ -6,7 +6,7 @@ import pytest
 from mec_plans import plan, traffic_rule
 
 from controller.intents import Network
-from hosts import traffic
+from hosts.platform import traffic
 from meclab.errors import PeerError
 from meclab.messages import BreakoutIntent, Transaction
 from meclab.plan import Breakout

@@ -12,8 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from hosts import serving
-from hosts.problems import Refusal
+from hosts.web import serving
+from hosts.web.problems import Refusal
 from meclab.messages import DnsRule
 from meclab.platforms import TrafficRule
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import trustme
 
-from hosts.sites import AUTHORITY, FOLDER
+from hosts.web.sites import AUTHORITY, FOLDER
 from meclab.plan import Plan
 
 

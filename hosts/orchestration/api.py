@@ -25,9 +25,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
-from hosts.meo_bodies import Changed, Decided, Decisions, Pins, PolicyAnswer, PolicyNow, Refusal
-from hosts.meo_core import Meo
-from hosts.standings import AttachResult, Conflict, UnknownName
+from hosts.orchestration.bodies import Changed, Decided, Decisions, Pins, PolicyAnswer, PolicyNow, Refusal
+from hosts.orchestration.core import Meo
+from hosts.orchestration.standings import AttachResult, Conflict, UnknownName
 from meclab.errors import PeerError
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.operation import PinTo, PolicyChange

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import serving
-from hosts.assignments import Assignments, UnknownNames
+from hosts.web import serving
+from hosts.web.assignments import Assignments, UnknownNames
 from meclab.messages import Serving
 
 

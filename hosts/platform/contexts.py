@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import count
 from urllib.parse import urlsplit
 
-from hosts.problems import Refusal
+from hosts.web.problems import Refusal
 from meclab import devapp
 from meclab.devapp import AppContext, AppInfo, UserAppInstance
 from meclab.errors import PeerError

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from hosts import serving
+from hosts.web import serving
 from meclab.errors import PeerError
 
 LARGEST_BODY = 1 << 24

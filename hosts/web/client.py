@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from hosts import http1
+from hosts.web import http1
 from meclab.errors import PeerError
 
 _READ_BYTES = 65_536

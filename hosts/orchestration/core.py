@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from hosts.audit import Audit, Entry
-from hosts.orchestrator import Orchestrator
-from hosts.standings import AttachResult
+from hosts.orchestration.audit import Audit, Entry
+from hosts.orchestration.orchestrator import Orchestrator
+from hosts.orchestration.standings import AttachResult
 from meclab.facts import Fact
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.model import MILLISECOND, SECOND
@@ -25,7 +25,7 @@ Mark = Callable[[Decision], None]
 
 
 class Messenger(Protocol):
-    """What the orchestrator needs of `hosts.messengers.Messengers`."""
+    """What the orchestrator needs of `hosts.orchestration.messengers.Messengers`."""
 
     def tell(self, entry: Entry, facts: Sequence[Fact]) -> None: ...
 

@@ -27,11 +27,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import problems
-from hosts.lines import Line, text
-from hosts.mep_core import HOLD_S, Platform, is_refusal
-from hosts.problems import Refusal
-from hosts.rulebook import Held, Rulebook
+from hosts.platform.lines import Line, text
+from hosts.platform.mep_core import HOLD_S, Platform, is_refusal
+from hosts.platform.rulebook import Held, Rulebook
+from hosts.web import problems
+from hosts.web.problems import Refusal
 from meclab.messages import DnsRule
 from meclab.platforms import PLATFORM_PATH, Configurations, TrafficRule
 

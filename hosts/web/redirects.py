@@ -8,8 +8,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hosts import http1
-from hosts.assignments import Assignments
+from hosts.web import http1
+from hosts.web.assignments import Assignments
 from meclab.packets import APP_PORT, APP_TLS_PORT
 from meclab.plan import Plan
 

@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import problems
-from hosts.http1 import authority
-from hosts.problems import Refusal
-from hosts.ualcmp_core import Caller, Proxy
+from hosts.platform.ualcmp_core import Caller, Proxy
+from hosts.web import problems
+from hosts.web.http1 import authority
+from hosts.web.problems import Refusal
 from meclab import devapp
 from meclab.devapp import AppContext
 from meclab.messages import Serving

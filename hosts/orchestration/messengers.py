@@ -8,11 +8,11 @@ redirects: who sends a device on is told after the host that it sends it to, or 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from hosts.audit import Delivery, Entry
-from hosts.client import Client
-from hosts.courier import Courier, Errand
-from hosts.notices import Notices
-from hosts.serving import Task
+from hosts.orchestration.audit import Delivery, Entry
+from hosts.orchestration.courier import Courier, Errand
+from hosts.orchestration.notices import Notices
+from hosts.web.client import Client
+from hosts.web.serving import Task
 from meclab.facts import Attached, Fact, Served
 from meclab.recipients import CONTROLLER, UALCMP, Recipient
 from meclab.steering import Steering

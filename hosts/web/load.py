@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 
-from hosts.client import Client
+from hosts.web.client import Client
 from meclab.errors import PeerError
 from meclab.messages import LoadReport
 

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from hosts.audit import Entry, Fate
-from hosts.http1 import Response
+from hosts.orchestration.audit import Entry, Fate
+from hosts.web.http1 import Response
 from meclab import facts
 from meclab.errors import PeerError
 from meclab.facts import Fact, Parcel
@@ -29,7 +29,7 @@ _LONGEST_BACKOFF_S = 0.25
 
 
 class Sender(Protocol):
-    """What the courier needs of `hosts.client.Client`."""
+    """What the courier needs of `hosts.web.client.Client`."""
 
     @property
     def connected(self) -> bool: ...

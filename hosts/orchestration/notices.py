@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from hosts.courier import Errand
+from hosts.orchestration.courier import Errand
 from meclab.facts import Resolved
 from meclab.messages import Notice, NoticeAck, ResolverNotice
 from meclab.packets import DEVICE_CONTROL_PORT

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
-from hosts import traffic
-from hosts.lines import Answer, Line
-from hosts.problems import Refusal
+from hosts.platform import traffic
+from hosts.platform.lines import Answer, Line
+from hosts.web.problems import Refusal
 from meclab.check import nearest
 from meclab.errors import PeerError
 from meclab.messages import DnsRule

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from hosts.http1 import Response
+from hosts.web.http1 import Response
 from meclab.errors import PeerError
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ Answer = asyncio.Future[Response]
 
 
 class Recipient(Protocol):
-    """What a line needs of `hosts.client.Client`."""
+    """What a line needs of `hosts.web.client.Client`."""
 
     async def send(self, method: str, target: str, body: bytes | None = None) -> Response: ...
 

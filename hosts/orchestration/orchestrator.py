@@ -14,7 +14,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from hosts.standings import Attachment, AttachResult, Conflict, HostRecord, Prepared, Standing, UnknownName
+from hosts.orchestration.standings import (
+    Attachment,
+    AttachResult,
+    Conflict,
+    HostRecord,
+    Prepared,
+    Standing,
+    UnknownName,
+)
 from meclab import namerules, policy
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.model import SECOND

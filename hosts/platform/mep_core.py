@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from hosts import traffic
-from hosts.http1 import Response
-from hosts.lines import Answer, Line, text
-from hosts.problems import Refusal
-from hosts.rulebook import Held, Rulebook
+from hosts.platform import traffic
+from hosts.platform.lines import Answer, Line, text
+from hosts.platform.rulebook import Held, Rulebook
+from hosts.web.http1 import Response
+from hosts.web.problems import Refusal
 from meclab.errors import PeerError
 from meclab.messages import BreakoutIntent, DnsRule, DnsUpdate, Transaction
 from meclab.plan import Plan

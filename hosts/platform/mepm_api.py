@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from hosts import problems
-from hosts.http1 import authority
-from hosts.mepm_core import Manager, Operation
+from hosts.platform.mepm_core import Manager, Operation
+from hosts.web import problems
+from hosts.web.http1 import authority
 from meclab.model import SECOND
 from meclab.platforms import PlatformConfiguration
 

@@ -6,13 +6,13 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
-from hosts import serving
 from hosts.program import Context
-from hosts.serving import Site
+from hosts.web import serving
+from hosts.web.serving import Site
 from meclab.packets import APP_PORT, APP_TLS_PORT
 
 FOLDER: Final = "tls"
-"""In the run's folder: what `hosts.certificates` issued."""
+"""In the run's folder: what `hosts.web.certificates` issued."""
 AUTHORITY: Final = "ca.pem"
 _TICKETS: Final = 2
 """Sent after a full handshake; each resumes one connection to the same host."""

@@ -11,9 +11,9 @@ import socket
 import struct
 from dataclasses import asdict, dataclass
 
-from hosts.client import Client
-from hosts.contexts import Callback
-from hosts.lines import text
+from hosts.platform.contexts import Callback
+from hosts.platform.lines import text
+from hosts.web.client import Client
 from meclab.errors import PeerError
 
 log = logging.getLogger(__name__)

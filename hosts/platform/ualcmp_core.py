@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
-from hosts.callbacks import Counters, Notifier
-from hosts.contexts import Context, Contexts, Duplicate, answer
-from hosts.http1 import Response, authority
-from hosts.problems import Refusal
+from hosts.platform.callbacks import Counters, Notifier
+from hosts.platform.contexts import Context, Contexts, Duplicate, answer
+from hosts.web.http1 import Response, authority
+from hosts.web.problems import Refusal
 from meclab.devapp import AddressChangeNotification, AppContext
 from meclab.errors import PeerError
 from meclab.messages import Serving

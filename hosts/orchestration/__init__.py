@@ -1,0 +1,1 @@
+"""The orchestrator (MEO): what it knows, how it decides, and how its decisions reach everybody."""

@@ -1,0 +1,1 @@
+"""Linux calls and netlink that the programs on hosts need."""

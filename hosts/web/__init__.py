@@ -1,0 +1,1 @@
+"""HTTP and TLS on the hosts: clients, servers, redirects, certificates, problem details."""
