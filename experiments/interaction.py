@@ -13,6 +13,7 @@ from meclab import check
 from meclab.errors import InputError, Problem, ScenarioError
 from meclab.packets import Marker
 from meclab.scenario import Failure, LinkChange, Pin, Restore
+from meclab.topology import FAILING
 
 
 def serve(lab: Lab) -> None:
@@ -83,13 +84,16 @@ class Interaction:
         self._lab.link_up(fields["a"], fields["b"])
 
     def fail(self, fields: dict[str, Any]) -> None:
-        self._lab.timeline.fail(Failure(host=self._host(fields), how=fields["how"]))
+        self._lab.timeline.fail(Failure(host=self._failing(fields), how=fields["how"]))
 
     def restore(self, fields: dict[str, Any]) -> None:
-        host = self._host(fields)
+        host = self._failing(fields)
         if not self._lab.timeline.has_failed(host):
             raise InputError(f"{host} has not failed")
         self._lab.timeline.restore(Restore(host=host))
+
+    def _failing(self, fields: dict[str, Any]) -> str:
+        return self._known("host", fields["host"], [node.name for node in self._lab.plan.by_role(*FAILING)])
 
     def _host(self, fields: dict[str, Any]) -> str:
         return self._known("host", fields["host"], [node.name for node in self._lab.plan.mec_hosts])

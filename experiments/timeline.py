@@ -11,8 +11,8 @@ from meclab.packets import APP_PORT, Marker
 from meclab.plan import Plan
 from meclab.scenario import Event, Failure, Handover, LinkChange, Load, Pin, Restore
 
-SERVING_PROGRAMS = ("echo", "app", "speaker")
-"""Those that die with a host's processes, as far as it runs them."""
+SERVING_PROGRAMS = ("echo", "app", "speaker", "rdns", "adns", "fwd", "easdf", "smf", "front")
+"""Those that die with a host's processes, as far as it runs them; a platform and its local resolver stay."""
 Action = tuple[int, Callable[[], object]]
 """When, in ns from the beginning, and what."""
 

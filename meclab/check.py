@@ -8,7 +8,7 @@ from meclab.errors import Problem
 from meclab.model import NAME_PATTERN
 from meclab.quantity import duration_text
 from meclab.scenario import DEFAULT_LINKS, LinkShape, Scenario, is_pair
-from meclab.topology import Graph
+from meclab.topology import FAILING, Graph
 
 Where = tuple[str | int, ...]
 _LISTED = 32
@@ -127,6 +127,7 @@ def _traffic(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterato
 
 def _events(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterator[Problem]:
     aps, hosts = graph.named("ap"), graph.named("mec")
+    failing = [node.name for node in graph.nodes if node.role in FAILING]
     for index, event in enumerate(scenario.events):
         here: Where = ("events", index)
         if scenario.duration is not None and event.at >= scenario.duration - scenario.drain:
@@ -148,9 +149,9 @@ def _events(scenario: Scenario, graph: Graph, joins: dict[str, int]) -> Iterator
             yield from _known(("events", index, "pin", "device"), event.pin.device, joins)
             if event.pin.host is not None:
                 yield from _known(("events", index, "pin", "host"), event.pin.host, hosts)
-        for kind in ("fail", "restore", "load"):
+        for kind, valid in (("fail", failing), ("restore", failing), ("load", hosts)):
             if (part := getattr(event, kind)) is not None:
-                yield from _known((*here, kind, "host"), part.host, hosts)
+                yield from _known((*here, kind, "host"), part.host, valid)
 
 
 def _addresses(scenario: Scenario, graph: Graph) -> Iterator[Problem]:

@@ -216,14 +216,14 @@ class LinkChange(Model):
 
 
 class Failure(Model):
-    """A MEC host fails: its processes are killed, it falls silent, or its link goes down."""
+    """A MEC host, resolver or other service fails: its processes are killed, it falls silent, or its link goes down."""
 
     host: Name
     how: Literal["process", "silence", "link"]
 
 
 class Restore(Model):
-    """A failed MEC host comes back."""
+    """A failed host comes back."""
 
     host: Name
 

@@ -8,6 +8,8 @@ from meclab.scenario import LinkClass
 
 Role = Literal["ue", "ap", "edge", "core", "mec", "cloud", "ops", "rdns", "adns", "easdf", "smf", "front", "fwd"]
 SWITCH_ROLES: frozenset[Role] = frozenset({"ap", "edge", "core"})
+FAILING: frozenset[Role] = frozenset({"mec", "rdns", "adns", "easdf", "smf", "front", "fwd"})
+"""Hosts that can fail and come back."""
 
 
 @dataclass(frozen=True)

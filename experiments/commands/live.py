@@ -166,7 +166,7 @@ def _change_problem(details: ErrorDetails) -> str:
 @lab_option
 @out_option
 def fail(host: str, how: str, name: str | None, out: Path) -> None:
-    """Make a MEC host fail."""
+    """Make a MEC host fail, or a service such as rdns or adns."""
     control.request(registry.find(out, name).run_dir, "fail", host=host, how=how)
     console.print(f"{host} has failed ({how}); ./lab restore {host} brings it back")
 

@@ -133,3 +133,11 @@ def test_a_published_topology_becomes_edges_with_delays_from_distance() -> None:
     made = planning.make(parsed, graph, parsed.methods[0], "wire")
     assert made.link("edge1", "edge2").shape.delay == 100 * topology.NS_PER_KM
     assert made.distance_ns["ap3"]["mec1"] == 1_500_000 + 300 * topology.NS_PER_KM
+
+
+def test_services_can_fail_and_only_mec_hosts_have_a_load() -> None:
+    fails = [{"at": "1s", "fail": {"host": "adns", "how": "silence"}}]
+    assert planned("ecs", events=fails).events
+    loads = [{"at": "1s", "load": {"host": "adns", "value": 0.5}}]
+    assert "'adns'" in problems(method="ecs", events=loads)[0]
+    assert "'adns'" in problems(events=fails)[0], "a scenario without names has no such host"
