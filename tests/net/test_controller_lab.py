@@ -166,7 +166,8 @@ def test_a_switch_that_comes_back_holds_what_it_should_again(lab):
     assert lab.flows("edge2") != before
     lab.on("root", "ovs-vsctl", "set-controller", "edge2", target)
     lab.await_true(lambda: lab.ask("GET", "/v1/health")[1]["ready"], "the switch, ready again")
-    assert lab.flows("edge2") == before
+    # On a busy machine a host's reports may be late meanwhile: its devices go to the other host, and come back.
+    lab.await_true(lambda: lab.flows("edge2") == before, "the rules as they were")
 
 
 def test_a_breakout_taken_away_leads_over_the_anchor_and_one_given_back_does_not(lab):
