@@ -10,11 +10,12 @@ PROJECT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "meclab": {"meclab", "pydantic"},
     "topologies": {"topologies", "meclab", "mininet", "pyroute2", "topohub"},
-    "controller": {"controller", "meclab", "pydantic", "os_ken"},
+    "controller": {"controller", "meclab", "pydantic", "os_ken", "grpc", "finsy"},
     "hosts": {
         *("hosts", "meclab", "pydantic", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "dnslib"),
         "trustme",
     },
+    "dataplane": {"dataplane", "meclab", "click", "grpc", "finsy", "google", "pyroute2"},
     "experiments": {
         *("experiments", "meclab", "topologies", "pydantic", "pydantic_core", "ruamel"),
         *("click", "rich", "jinja2", "matplotlib", "numpy"),

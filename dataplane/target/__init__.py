@@ -1,0 +1,1 @@
+"""A switch that runs a compiled program on its ports and speaks P4Runtime."""
