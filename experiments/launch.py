@@ -36,10 +36,14 @@ class Outcome:
     stages: list[str] = field(default_factory=list)
 
 
-def make_run_dir(out: Path, plan: Plan) -> Path:
-    """`OUT/<scenario>/<UTC time>-<method>-s<seed>/` with its folders and the plan; a taken name gets a number."""
+def make_run_dir(out: Path, plan: Plan, mode: Mode) -> Path:
+    """`OUT/<scenario>/<UTC time>-<method>-s<seed>/` with its folders and the plan; a taken name gets a number.
+
+    An interactive lab's ends in `-live`, so that a pattern for measured runs leaves it out.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{stamp}-{plan.method.label}-s{plan.seed}"
+    kind = f"s{plan.seed}" if mode is Mode.MEASURE else "live"
+    name = f"{stamp}-{plan.method.label}-{kind}"
     parent = out.resolve() / plan.scenario
     for number in range(1000):
         run_dir = parent / (f"{name}-{number}" if number else name)

@@ -67,7 +67,7 @@ def run(job: Job, out: Path, tell: launch.Tell, started_ns: int | None = None) -
 
     `started_ns` is when the command was given (CLOCK_REALTIME), now where it is left out.
     """
-    run_dir = launch.make_run_dir(out, job.plan)
+    run_dir = launch.make_run_dir(out, job.plan, Mode.MEASURE)
     (run_dir / "scenario.yaml").write_text(scenario_file.dump(job.scenario))
     manifest = _manifest(job, started_ns or time.time_ns())
     _write(run_dir, manifest)

@@ -42,7 +42,7 @@ def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tup
     kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
     steered = next((known for known in chosen.methods if known.name == "vip"), chosen.methods[0])
     plan = make(chosen, graph, scenario_file.method(method) if method else steered, kind)
-    run_dir = launch.make_run_dir(out, plan)
+    run_dir = launch.make_run_dir(out, plan, Mode.INTERACTIVE)
     process, read_fd = launch.start(run_dir, plan, Mode.INTERACTIVE, datapath)
     with progress.status("starting") as status:
         for report in launch.reports(read_fd):

@@ -124,6 +124,8 @@ def test_two_labs_run_side_by_side_and_do_not_meet(tmp_path: Path) -> None:
     for number in (1, 2):
         up = lab("up", "handover", "--method", "vip", "--out", str(tmp_path / str(number)))
         assert up.returncode == 0, up.stderr
+        folders = [found.name for found in (tmp_path / str(number) / "handover").iterdir()]
+        assert [name.endswith("-vip-immediate-live") for name in folders] == [True], "not taken for a measured run"
     try:
         moved = lab("move", "ue1", "ap2", "--out", str(tmp_path / "1"))
         assert moved.returncode == 0, moved.stderr
