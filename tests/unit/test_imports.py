@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "controller": {"controller", "meclab", "pydantic", "os_ken", "grpc", "finsy"},
     "hosts": {
         *("hosts", "meclab", "pydantic", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "dnslib"),
-        "trustme",
+        *("trustme", "jwt", "cryptography"),
     },
     "dataplane": {"dataplane", "meclab", "click", "grpc", "finsy", "google", "pyroute2"},
     "experiments": {
