@@ -4,7 +4,7 @@ Nothing here decides: attaches and decisions come in, facts for recipients go ou
 already is left out. `cloud` and `sticky` carry no decision anywhere: the device never learns of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import count
 
 from meclab import namerules, recipients
@@ -26,8 +26,13 @@ class Steering:
         self._tables = Tables()
         self._devices = {device.name: device for device in plan.devices}
         self._resolver = {point.name: point.resolver for point in plan.access_points}
+        """Access point to the MEC host whose local resolver answers for it."""
+        self._handed = dict(self._resolver)
+        """The same, but for hosts that are not alive: what devices there are handed (`alive`)."""
         self._scoping = namerules.scoping(plan)
-        self._by_resolver = {self._resolver[ap]: ap for ap in namerules.locations(plan)}
+        self._by_resolver: dict[str, str | None] = dict.fromkeys(node.name for node in plan.mec_hosts)
+        self._by_resolver |= {self._resolver[ap]: ap for ap in namerules.locations(plan)}
+        """MEC host to the access point whose decision its resolver answers everybody; none where that has none."""
         self._subnets = {ap: namerules.of_location(plan, ap) for ap in self._resolver}
         self._subnets |= {name: namerules.of_device(plan, device) for name, device in self._devices.items()}
         self._sharing: dict[namerules.Subnets, list[str]] = {}
@@ -56,8 +61,22 @@ class Steering:
             return self._tables.news(Fact(edge, device, here) for edge in edges)
         facts = [Fact(CONTROLLER, device, here)]
         if self._method.label == "edge-dns-handed":
-            facts.append(Fact(device, device, Resolved(self._resolver[ap])))
+            facts.append(Fact(device, device, Resolved(self._handed[ap])))
         return self._tables.news(facts)
+
+    def alive(self, hosts: Collection[str]) -> dict[str, tuple[Fact, ...]]:
+        """These MEC hosts are alive. Where devices are handed a local resolver they get another, that of the nearest
+        living host, when theirs falls silent with its host, and their own again when that is back: the facts of each
+        device that this concerns. With no host alive everything stays as it is."""
+        if self._method.label != "edge-dns-handed" or not hosts:
+            return {}
+        before, found = self._handed, {}
+        self._handed = {ap: self._nearest(ap, hosts) for ap in before}
+        for device, ap in self._at.items():
+            if self._handed[ap] != before[ap]:
+                rules = self._at_resolvers(device) if device in self._host else []
+                found[device] = self._tables.news([*rules, Fact(device, device, Resolved(self._handed[ap]))])
+        return found
 
     def learn(self, decisions: Iterable[Decision]) -> None:
         """Decisions that were made together: what is told of one is not undone by another of them."""
@@ -135,6 +154,9 @@ class Steering:
         for fact in facts:
             self._tables.forget(fact)
 
+    def _nearest(self, ap: str, hosts: Iterable[str]) -> str:
+        return min(hosts, key=lambda host: (self.plan.distance_ns[ap][host], host))
+
     def _names(self, device: str) -> list[Fact]:
         match self._scoping:
             case "resolver":
@@ -147,10 +169,11 @@ class Steering:
     def _at_resolvers(self, device: str) -> list[Fact]:
         """Rules of its own in the local resolvers that it asks, only where they would answer another host; what it
         has elsewhere is taken away (`Tables.news` leaves out what was never there)."""
-        asked = {self._resolver[ap] for ap in (self._at.get(device), self._place.get(device)) if ap is not None}
+        asked = {self._handed[ap] for ap in (self._at.get(device), self._place.get(device)) if ap is not None}
         facts = []
         for resolver, ap in self._by_resolver.items():
-            differs = resolver in asked and self._host.get(ap) not in (None, self._host[device])
+            answered = None if ap is None else self._host.get(ap)
+            differs = resolver in asked and (ap is None or answered not in (None, self._host[device]))
             own = self._host[device] if differs else None
             facts.append(Fact(MEPM, device, Named(resolver, own, self._subnets[device], f"name@{resolver}")))
         return facts

@@ -13,7 +13,7 @@ from meclab.facts import Fact
 from meclab.messages import AttachEvent, LoadReport, Preparation
 from meclab.model import MILLISECOND, SECOND
 from meclab.plan import Plan
-from meclab.policy import Decision
+from meclab.policy import Decision, Trigger
 from meclab.scenario import Policy
 from meclab.steering import Steering
 
@@ -85,7 +85,7 @@ class Meo:
         known = self.state.hosts.get(report.host)
         is_back = known is not None and not known.state.alive
         lost = self._steering.lost(report.host) if is_back else ()
-        decisions = self._changed(self.state.load(report, self._clock_ns()), heard_ns)
+        decisions = self._changed(self.state.load(report, self._clock_ns()), heard_ns, "restore")
         if facts := self._steering.again(lost):
             reason = f"{report.host} is back: what its resolver is to know is told again"
             self._send(self.audit.undecided(None, "restore", reason, heard_ns), facts)
@@ -136,14 +136,22 @@ class Meo:
         delay_ms = self.state.policy.delay / MILLISECOND
         return f"is decided {delay_ms:g} ms later" if result.outcome == "delayed" else "no MEC host is alive"
 
-    def _changed(self, decisions: Sequence[Decision], heard_ns: int) -> tuple[Decision, ...]:
+    def _changed(
+        self, decisions: Sequence[Decision], heard_ns: int, lives: Trigger = "failure"
+    ) -> tuple[Decision, ...]:
+        """Marks and tells decisions, and with them what hosts that fell silent or spoke again mean for resolvers
+        (`lives` says which): for a device without a decision in an entry of its own."""
         for decision in decisions:
             if not decision.of_location:
                 self._mark(decision)
         self._steering.learn(decisions)
+        handed = self._steering.alive(self.state.living)
         for decision in decisions:
             entry = self.audit.decided(decision, decision.heard_ns or heard_ns)
-            self._send(entry, self._facts(entry))
+            self._send(entry, (*self._facts(entry), *handed.pop(decision.device, ())))
+        for device, facts in handed.items():
+            reason = f"is handed the resolver nearest to it whose host is alive, after a {lives}"
+            self._send(self.audit.undecided(device, lives, reason, heard_ns), facts)
         return tuple(decision for decision in decisions if not decision.of_location)
 
     def _facts(self, entry: Entry) -> tuple[Fact, ...]:

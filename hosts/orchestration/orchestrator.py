@@ -70,6 +70,11 @@ class Orchestrator:
         """When the next delayed decision is to be made (`review`)."""
         return self._open[0].due_ns if self._open else None
 
+    @property
+    def living(self) -> frozenset[str]:
+        """The MEC hosts that are taken to live."""
+        return frozenset(name for name, record in self.hosts.items() if record.state.alive)
+
     def start(self, now_ns: int) -> tuple[Decision, ...]:
         """The first decision of each location."""
         return self._of_locations("start", now_ns)

@@ -8,7 +8,7 @@ from hosts.orchestration.audit import Delivery, Entry
 from hosts.orchestration.core import Meo
 from hosts.orchestration.orchestrator import HEARTBEAT_NS, HEARTBEATS_MISSED
 from meclab import planning, topology
-from meclab.facts import Fact
+from meclab.facts import Fact, Resolved
 from meclab.messages import AttachEvent, LoadReport
 from meclab.policy import Decision
 from meclab.scenario import Scenario
@@ -134,7 +134,38 @@ def test_a_resolver_and_its_devices_that_change_together_need_no_rules_of_the_de
         office.attach("ap1", 1)
         office.fail("mec1")
         told = [(entry.subject, len(facts)) for entry, facts in office.told.facts if entry.trigger == "failure"]
-        assert told == [("ap1", 1), ("ue1", 0)]
+        assert told == [("ap1", 1), ("ue1", 1)]
+
+    on_a_loop(scene)
+
+
+def test_a_device_is_handed_another_resolver_with_the_failure_of_its_host_and_its_own_when_that_is_back() -> None:
+    def scene() -> None:
+        office = Office("edge-dns")
+        office.meo.start()
+        office.attach("ap1", 1)
+        office.fail("mec1")
+        office.load("mec1", 0)
+        handed = [
+            (entry.subject, entry.trigger, fact.content.host)
+            for entry, facts in office.told.facts
+            for fact in facts
+            if isinstance(fact.content, Resolved)
+        ]
+        assert handed == [("ue1", "attach", "mec1"), ("ue1", "failure", "mec2"), ("ue1", "restore", "mec1")]
+
+    on_a_loop(scene)
+
+
+def test_a_device_that_keeps_its_host_is_handed_another_resolver_in_an_entry_of_its_own() -> None:
+    def scene() -> None:
+        office = Office("edge-dns", policy={"pins": {"ue1": "mec2"}})
+        office.meo.start()
+        office.attach("ap1", 1)
+        office.fail("mec1")
+        entry, facts = office.told.facts[-1]
+        assert (entry.subject, entry.decision, entry.trigger) == ("ue1", None, "failure")
+        assert [fact.content for fact in facts if fact.recipient == "ue1"] == [Resolved("mec2")]
 
     on_a_loop(scene)
 

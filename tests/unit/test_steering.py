@@ -263,6 +263,51 @@ def test_a_device_is_handed_the_resolver_of_its_access_point_where_the_method_ha
     assert "ue1" not in contents(steering("edge-dns:anycast").attached("ue1", "ap2", 1))
 
 
+def test_a_device_whose_resolver_is_silent_is_handed_the_nearest_living_one_and_its_own_again() -> None:
+    state = steering("edge-dns:handed")
+    moved(state, "ue1", "ap1", "mec1")
+    moved(state, "ue2", "ap2", "mec2")
+    assert state.alive({"mec1", "mec2"}) == {}
+    assert {name: contents(facts) for name, facts in state.alive({"mec2"}).items()} == {
+        "ue1": {"ue1": [Resolved("mec2")]}
+    }
+    assert state.alive({"mec2"}) == {}
+    assert contents(state.alive({"mec1", "mec2"})["ue1"]) == {"ue1": [Resolved("mec1")]}
+
+
+def test_whoever_attaches_where_the_resolver_is_silent_is_handed_the_nearest_living_one() -> None:
+    state = steering("edge-dns:handed")
+    state.alive({"mec2"})
+    assert contents(state.attached("ue1", "ap1", 1))["ue1"] == [Resolved("mec2")]
+
+
+def test_with_no_host_alive_every_device_keeps_the_resolver_that_it_has() -> None:
+    state = steering("edge-dns:handed")
+    moved(state, "ue1", "ap1", "mec1")
+    state.alive({"mec2"})
+    assert state.alive(set()) == {}
+    assert contents(state.alive({"mec1"})["ue1"]) == {"ue1": [Resolved("mec1")]}
+
+
+def test_another_resolver_is_told_the_device_s_own_decision_where_it_would_answer_another_host() -> None:
+    found = Scenario.model_validate({"scenario": "test", "methods": ["edge-dns"], "topology": {"kind": "metro"}})
+    state = Steering(planning.make(found, topology.metro(4), found.methods[0], "wire"))
+    for number in range(1, 5):
+        state.located(location(f"ap{number}", f"mec{number}"))
+    moved(state, "ue1", "ap1", "mec3")
+    told = contents(state.alive({"mec2", "mec3", "mec4"})["ue1"])
+    assert told["ue1"] == [Resolved("mec2")]
+    rules = {(rule.platform, rule.host) for rule in told["mepm"] if isinstance(rule, Named)}
+    assert rules == {("mec1", None), ("mec2", "mec3")}
+
+
+@pytest.mark.parametrize("method", ["edge-dns:anycast", "ecs", "vip"])
+def test_a_resolver_that_nobody_is_handed_is_not_replaced(method: str) -> None:
+    state = steering(method)
+    moved(state, "ue1", "ap1", "mec1")
+    assert state.alive({"mec2"}) == {}
+
+
 def test_of_facts_that_wait_together_the_newest_of_a_slot_is_left() -> None:
     older, newer = (Fact("controller", "ue1", Served(host)) for host in ("mec1", "mec2"))
     attach = Fact("controller", "ue1", Attached("ap1", 1))
