@@ -89,7 +89,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) stamping_counter;
     table stamping {
-        key = { hdr.probe.magic: exact; }
+        key = { hdr.probe.magic: exact @name("magic"); }
         actions = { stamp; NoAction; }
         default_action = NoAction();
         counters = stamping_counter;
@@ -100,7 +100,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) cross_connect_counter;
     table cross_connect {
-        key = { standard_metadata.ingress_port: exact; }
+        key = { standard_metadata.ingress_port: exact @name("ingress_port"); }
         actions = { output; NoAction; }
         default_action = NoAction();
         counters = cross_connect_counter;
@@ -109,7 +109,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) arp_counter;
     table arp_requests {
-        key = { hdr.arp.target: exact; }
+        key = { hdr.arp.target: exact @name("target"); }
         actions = { answer_arp; drop; }
         default_action = drop();
         counters = arp_counter;
@@ -118,7 +118,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) solicitations_counter;
     table solicitations {
-        key = { hdr.solicitation.target: exact; }
+        key = { hdr.solicitation.target: exact @name("target"); }
         actions = { to_controller; NoAction; }
         default_action = NoAction();
         counters = solicitations_counter;
@@ -127,7 +127,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) gateways_counter;
     table gateways {
-        key = { hdr.ethernet.destination: exact; }
+        key = { hdr.ethernet.destination: exact @name("destination"); }
         actions = { to_gateway; NoAction; }
         default_action = NoAction();
         counters = gateways_counter;
@@ -136,7 +136,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) transit_counter;
     table transit {
-        key = { hdr.ethernet.ether_type: exact; }
+        key = { hdr.ethernet.ether_type: exact @name("ether_type"); }
         actions = { pass_on; drop; }
         default_action = drop();
         counters = transit_counter;
@@ -148,10 +148,10 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) pins_ipv4_counter;
     table pins_ipv4 {
         key = {
-            hdr.ipv4.source: exact;
-            hdr.ipv4.destination: exact;
-            hdr.tcp.source: exact;
-            hdr.tcp.destination: exact;
+            hdr.ipv4.source: exact @name("source");
+            hdr.ipv4.destination: exact @name("destination");
+            hdr.tcp.source: exact @name("source_port");
+            hdr.tcp.destination: exact @name("destination_port");
         }
         actions = { route; NoAction; }
         default_action = NoAction();
@@ -163,10 +163,10 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) pins_ipv6_counter;
     table pins_ipv6 {
         key = {
-            hdr.ipv6.source: exact;
-            hdr.ipv6.destination: exact;
-            hdr.tcp.source: exact;
-            hdr.tcp.destination: exact;
+            hdr.ipv6.source: exact @name("source");
+            hdr.ipv6.destination: exact @name("destination");
+            hdr.tcp.source: exact @name("source_port");
+            hdr.tcp.destination: exact @name("destination_port");
         }
         actions = { route; NoAction; }
         default_action = NoAction();
@@ -178,8 +178,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) openings_ipv4_counter;
     table openings_ipv4 {
         key = {
-            hdr.ipv4.source: lpm;
-            hdr.ipv4.destination: exact;
+            hdr.ipv4.source: lpm @name("source");
+            hdr.ipv4.destination: exact @name("destination");
         }
         actions = { route_and_copy; NoAction; }
         default_action = NoAction();
@@ -190,8 +190,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) openings_ipv6_counter;
     table openings_ipv6 {
         key = {
-            hdr.ipv6.source: lpm;
-            hdr.ipv6.destination: exact;
+            hdr.ipv6.source: lpm @name("source");
+            hdr.ipv6.destination: exact @name("destination");
         }
         actions = { route_and_copy; NoAction; }
         default_action = NoAction();
@@ -202,8 +202,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) steer_ipv4_counter;
     table steer_ipv4 {
         key = {
-            hdr.ipv4.source: lpm;
-            hdr.ipv4.destination: exact;
+            hdr.ipv4.source: lpm @name("source");
+            hdr.ipv4.destination: exact @name("destination");
         }
         actions = { route; NoAction; }
         default_action = NoAction();
@@ -214,8 +214,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) steer_ipv6_counter;
     table steer_ipv6 {
         key = {
-            hdr.ipv6.source: lpm;
-            hdr.ipv6.destination: exact;
+            hdr.ipv6.source: lpm @name("source");
+            hdr.ipv6.destination: exact @name("destination");
         }
         actions = { route; NoAction; }
         default_action = NoAction();
@@ -229,8 +229,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) breakouts_ipv4_counter;
     table breakouts_ipv4 {
         key = {
-            hdr.ipv4.source: ternary;
-            hdr.ipv4.destination: ternary;
+            hdr.ipv4.source: ternary @name("source");
+            hdr.ipv4.destination: ternary @name("destination");
         }
         actions = { route; to_devices; NoAction; }
         default_action = NoAction();
@@ -241,8 +241,8 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
     direct_counter(CounterType.packets_and_bytes) breakouts_ipv6_counter;
     table breakouts_ipv6 {
         key = {
-            hdr.ipv6.source: ternary;
-            hdr.ipv6.destination: ternary;
+            hdr.ipv6.source: ternary @name("source");
+            hdr.ipv6.destination: ternary @name("destination");
         }
         actions = { route; to_devices; NoAction; }
         default_action = NoAction();
@@ -252,7 +252,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) routes_ipv4_counter;
     table routes_ipv4 {
-        key = { hdr.ipv4.destination: lpm; }
+        key = { hdr.ipv4.destination: lpm @name("destination"); }
         actions = { route; to_devices; to_anchor; drop; }
         default_action = drop();
         counters = routes_ipv4_counter;
@@ -261,7 +261,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) routes_ipv6_counter;
     table routes_ipv6 {
-        key = { hdr.ipv6.destination: lpm; }
+        key = { hdr.ipv6.destination: lpm @name("destination"); }
         actions = { route; to_devices; to_anchor; drop; }
         default_action = drop();
         counters = routes_ipv6_counter;
@@ -272,7 +272,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) devices_ipv4_counter;
     table devices_ipv4 {
-        key = { hdr.ipv4.destination: exact; }
+        key = { hdr.ipv4.destination: exact @name("destination"); }
         actions = { route; to_anchor; drop; }
         default_action = drop();
         counters = devices_ipv4_counter;
@@ -281,7 +281,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) devices_ipv6_counter;
     table devices_ipv6 {
-        key = { hdr.ipv6.destination: exact; }
+        key = { hdr.ipv6.destination: exact @name("destination"); }
         actions = { route; to_anchor; drop; }
         default_action = drop();
         counters = devices_ipv6_counter;
@@ -292,7 +292,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) forward_counter;
     table forward {
-        key = { hdr.ethernet.destination: exact; }
+        key = { hdr.ethernet.destination: exact @name("destination"); }
         actions = { output; drop; }
         default_action = drop();
         counters = forward_counter;
