@@ -733,7 +733,6 @@ Local = (
     | ActionDeclaration
     | TableDeclaration
     | ValueSetDeclaration
-    | FunctionDeclaration
 )
 """What stands within parsers, controls and blocks (in blocks constants, variables and instances alone)."""
 
