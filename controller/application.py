@@ -6,6 +6,7 @@
 import logging
 from typing import Any, ClassVar
 
+from os_ken import cfg
 from os_ken.base import app_manager
 from os_ken.controller import ofp_event
 from os_ken.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
@@ -13,9 +14,10 @@ from os_ken.ofproto import ofproto_v1_3
 
 from controller import openflow, packets
 from controller.coordinator import Coordinator
-from controller.switches import Channel
+from controller.openflow_channel import Connections, OpenFlowChannel
 from meclab.errors import PeerError
 from meclab.messages import RuleClass
+from meclab.packets import OPENFLOW_PORT
 
 log = logging.getLogger(__name__)
 
@@ -25,30 +27,31 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
 
     OFP_VERSIONS: ClassVar = [ofproto_v1_3.OFP_VERSION]
     coordinator: ClassVar[Coordinator]
+    connections: ClassVar = Connections()
 
     @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])
     def state_changed(self, event: Any) -> None:
         """A switch has connected, or its connection has ended."""
         datapath = event.datapath
         if event.state == DEAD_DISPATCHER:
-            if (gone := self.coordinator.switches.disconnected(datapath)) is not None:
-                log.warning("%s disconnected", gone)
+            if (gone := self.connections.closed(datapath)) is not None:
+                self.coordinator.switch_disconnected(gone)
         elif (name := self.coordinator.expected.get(datapath.id)) is not None:
-            self.coordinator.switch_connected(name, datapath)
+            self.coordinator.switch_connected(self.connections.opened(name, datapath))
         else:
             log.warning("a switch with the unknown datapath id %s is sent away", datapath.id)
             datapath.close()
 
-    def _channel(self, event: Any) -> Channel | None:
+    def _channel(self, event: Any) -> OpenFlowChannel | None:
         """The connection that a message came on; none where it is over or the switch unknown."""
-        return self.coordinator.switches.of(event.msg.datapath)
+        return self.connections.of(event.msg.datapath)
 
     @set_ev_cls(ofp_event.EventOFPFlowStatsReply, MAIN_DISPATCHER)
     def flows_reported(self, event: Any) -> None:
         """After its rules were sent, a switch tells which ones it has."""
         if (channel := self._channel(event)) is not None:
             last = not event.msg.flags & ofproto_v1_3.OFPMPF_REPLY_MORE
-            self.coordinator.flows_reported(channel, event.msg.body, last)
+            channel.flows_reported(event.msg.body, last)
 
     @set_ev_cls(ofp_event.EventOFPBarrierReply, MAIN_DISPATCHER)
     def barrier_answered(self, event: Any) -> None:
@@ -83,3 +86,14 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         message = event.msg
         name = self.coordinator.expected.get(message.datapath.id)
         log.error("%s refuses a message: type %d code %d xid %#x", name, message.type, message.code, message.xid)
+
+
+def serve(coordinator: Coordinator) -> None:
+    """Speaks OpenFlow until the process is ended."""
+    Controller.coordinator = coordinator
+    cfg.CONF(args=[], project="meclab", default_config_files=[])
+    cfg.CONF.ofp_listen_host = str(coordinator.plan.management.ipv4_operations)
+    cfg.CONF.ofp_tcp_listen_port = OPENFLOW_PORT
+    cfg.CONF.echo_request_interval = 1
+    cfg.CONF.maximum_unreplied_echo_requests = 3
+    app_manager.AppManager.run_apps(["os_ken.controller.ofp_handler", "controller.application"])

@@ -1,19 +1,18 @@
 """Intents and the switches that hold them, changed together.
 
 Two locks, always taken in this order: `_turn` is held for a whole transaction, waiting for switches included;
-`_lock` only while intents change and messages are handed over. What switches report is dealt with in os-ken's event
-thread, which brings the answers that a transaction waits for: it takes `_lock` alone, and never waits for a switch.
+`_lock` only while intents change and messages are handed over. What switches report is dealt with in the thread that
+reads from them, which brings the answers that a transaction waits for: it takes `_lock` alone, and never waits for a
+switch.
 """
 
 import logging
 import threading
-from collections.abc import Iterable
-from typing import Any
 
 from controller import switches, transaction
 from controller.intents import Connection, Intents, Network
-from controller.openflow import generation_of
 from controller.packets import Ends, FirstSegment
+from controller.removals import Removals
 from controller.rules import Rules
 from controller.switches import Barrier, Channel, Switches
 from controller.transaction import Step
@@ -36,6 +35,7 @@ class Coordinator:
         self._number = 0
         self._pending: list[Step] = []
         """Steps of the transaction under way that have not been sent."""
+        self._removals = Removals()
         self._turn = threading.Lock()
         self._lock = threading.Lock()
 
@@ -44,7 +44,11 @@ class Coordinator:
         return self._intents
 
     def transact(self, wanted: Transaction) -> TransactionResult:
-        """Changes intents and switches together; raises `IntentError` and changes nothing where it cannot be."""
+        """Changes intents and switches together; raises `IntentError` and changes nothing where it cannot be.
+
+        Returns when every switch has what is new. That it no longer has what is stale is waited for where the
+        transaction says so, and otherwise only written down where it is not so.
+        """
         kind = RuleClass.ATTACH if wanted.attach else RuleClass.STEER if wanted.serve else RuleClass.BASE
         with self._turn:
             with self._lock:
@@ -53,7 +57,7 @@ class Coordinator:
                 self._intents = after
                 self._pending = list(steps)
                 self._number += 1
-            unreached = self._bring(kind)
+            unreached = self._bring(kind, _takes_away(wanted))
             if unreached:
                 log.warning("transaction %d did not reach %s", self._number, ", ".join(sorted(unreached)))
             return TransactionResult(
@@ -64,7 +68,7 @@ class Coordinator:
                 unreached=tuple(sorted(unreached)),
             )
 
-    def _bring(self, kind: RuleClass) -> set[str]:
+    def _bring(self, kind: RuleClass, takes_away: bool) -> set[str]:
         """Sends what is pending, each step when the one before is done; the switches that were not reached."""
         unreached: set[str] = set()
         while True:
@@ -73,23 +77,24 @@ class Coordinator:
                     return unreached
                 step = self._pending.pop(0)
                 barriers: dict[str, Barrier] = self.switches.send(step, then=kind)
-            unreached |= step.switches - switches.reached(barriers)
+            if step.only_removes and not takes_away:
+                self._removals.watch(self._number, barriers)
+                unreached |= step.switches - barriers.keys()
+            else:
+                unreached |= step.switches - switches.reached(barriers)
 
-    def switch_connected(self, name: str, datapath: Any) -> None:
-        """Gives a switch the rules that it should hold, and asks for those that it has."""
+    def switch_connected(self, channel: Channel) -> None:
+        """Has a switch hold the rules that it should."""
         with self._lock:
-            channel = self.switches.connected(name, datapath)
-            wanted = self.rules.of_switch(self._intents, name)
-            channel.send(wanted)
-        channel.ask_for_flows()
-        log.info("%s connected: %d rules", name, len(wanted))
+            self.switches.connected(channel)
+            wanted = self.rules.of_switch(self._intents, channel.name)
+            channel.hold(wanted)
+        log.info("%s connected: %d rules", channel.name, len(wanted))
 
-    def flows_reported(self, channel: Channel, flows: Iterable[Any], last: bool) -> None:
-        """Takes away what a switch has of another time or another hand."""
-        strangers = [flow for flow in flows if generation_of(flow.cookie) != channel.generation]
-        if strangers:
-            log.info("%s has %d rules of others", channel.name, len(strangers))
-        channel.settle(strangers, last)
+    def switch_disconnected(self, channel: Channel) -> None:
+        """A connection has ended."""
+        if self.switches.disconnected(channel):
+            log.warning("%s disconnected", channel.name)
 
     def first_segment(self, segment: FirstSegment) -> None:
         """A device has opened a connection to the virtual address: it stays with the host that it was sent to."""
@@ -120,3 +125,8 @@ class Coordinator:
             for pending in self._pending:
                 pending.leave_out(step)
             self.switches.send(step)
+
+
+def _takes_away(wanted: Transaction) -> bool:
+    """Whether a transaction asks for something to go; a move only leaves something behind."""
+    return bool(wanted.remove_breakout) or None in wanted.serve.values()

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from meclab.check import nearest
 from meclab.errors import LabError
 from meclab.messages import BreakoutIntent, Transaction
-from meclab.plan import Breakout, Plan, PlannedDevice, PlannedNode
+from meclab.plan import Breakout, Plan, PlannedNode
 
 Address = IPv4Address | IPv6Address
 
@@ -67,7 +67,7 @@ class Network:
         self.hosts = {node.name: node for node in plan.mec_hosts}
         self.host_of_mac = {node.mac: node.name for node in plan.mec_hosts}
         self._local = self.hosts | {node.name: node for node in plan.by_role("fwd")}
-        self._device_at = {address: device.name for device in plan.devices for address in (device.ipv4, device.ipv6)}
+        self._device_at = {address: device.name for device in plan.devices for address in device.owned}
         self.edges = {node.name for node in plan.by_role("edge")}
         aps = {ap.name for ap in plan.access_points}
         ends = [(link.a.node, link.b.node) for link in plan.links]
@@ -115,7 +115,22 @@ class Network:
             attachments={**intents.attachments, **transaction.attach},
             serving=serving,
             breakouts=self._breakouts(intents.breakouts, transaction),
+            pins=self._pins(intents, transaction) if self.plan.renumbers else intents.pins,
         )
+
+    def _pins(self, intents: Intents, transaction: Transaction) -> Mapping[str, Mapping[Connection, str]]:
+        """The connections that go on: those of an address that a device has no more are over."""
+        kept = dict(intents.pins)
+        for device, ap in transaction.attach.items():
+            own = self.devices[device].addresses(ap)
+            kept[device] = {pin: host for pin, host in intents.pins.get(device, {}).items() if pin.source in own}
+        return kept
+
+    def addresses(self, device: str, edge: str) -> tuple[Address, ...]:
+        """A device's addresses at an edge's access points; where it keeps them, those that it has."""
+        known = self.devices[device]
+        here = (known.addresses(ap) for ap, other in self.edge_of_ap.items() if other == edge)
+        return tuple(dict.fromkeys(one for pair in here for one in pair)) if known.anchored else known.owned
 
     def _breakouts(self, current: frozenset[Breakout], transaction: Transaction) -> frozenset[Breakout]:
         added = {self._breakout(intent) for intent in transaction.breakout}
@@ -143,13 +158,15 @@ class Network:
     def _covered(self, breakout: Breakout) -> list[str]:
         """Whose addresses a breakout would take along, beside the local host's or the virtual address."""
         host = self.breakout_host(breakout)
-        parts: list[PlannedNode | PlannedDevice] = [*self.plan.nodes, *self.plan.devices]
-        taken = [(part.name, part.ipv4, part.ipv6) for part in parts if part.name != host and part.ipv4 is not None]
+        owners: list[tuple[str, tuple[Address | None, ...]]]
+        owners = [(node.name, (node.ipv4, node.ipv6)) for node in self.plan.nodes if node.name != host]
+        owners += [(device.name, device.owned) for device in self.plan.devices]
         if not self.is_vip(breakout):
-            taken.append(("the virtual address", self.plan.vip_ipv4, self.plan.vip_ipv6))
+            owners.append(("the virtual address", (self.plan.vip_ipv4, self.plan.vip_ipv6)))
         if not self.is_resolver(breakout):
-            taken.append(("the resolver", self.plan.resolver_ipv4, self.plan.resolver_ipv6))
-        return [name for name, *addresses in taken if any(address in breakout.prefix for address in addresses)]
+            owners.append(("the resolver", (self.plan.resolver_ipv4, self.plan.resolver_ipv6)))
+        prefix = breakout.prefix
+        return [name for name, own in owners if any(one is not None and one in prefix for one in own)]
 
     def is_vip(self, breakout: Breakout) -> bool:
         """Whether a breakout is of the virtual address."""

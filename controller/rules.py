@@ -20,7 +20,7 @@ Rules come by subject (a switch, a host, a device, a breakout), so that a change
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -187,7 +187,7 @@ class Rules:
         for name, mac in self._macs.items():
             yield _rule(Table.FORWARD, 10, Match(eth_dst=mac), Output(self.plan.towards[switch.name][name]))
         for device in self.plan.devices:
-            for address in (device.ipv4, device.ipv6):
+            for address in device.owned:
                 match = Match(destination=network_of(address))
                 yield _rule(Table.DEVICES, 10, match, Route(device.mac), Goto(Table.FORWARD))
 
@@ -225,22 +225,22 @@ class Rules:
 
     def breakout(self, breakout: Breakout) -> Iterator[SwitchRule]:
         """Traffic of devices, or of one, to a local prefix, and back, without the anchor."""
-        device = self._device_prefix(breakout)
-        above = 0 if device is None else 10
-        back = Match(source=breakout.prefix, destination=device)
-        kind = RuleClass.BASE if device is None else RuleClass.STEER
-        yield breakout.edge, _rule(Table.ROUTE, 20 + above, back, Goto(Table.DEVICES), kind=kind)
         host = self.network.breakout_host(breakout)
-        if not self.network.is_vip(breakout) and host is not None:
-            match = Match(source=device, destination=breakout.prefix)
-            to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
-            yield breakout.edge, _rule(Table.ROUTE, 10 + above, match, *to_host, kind=kind)
+        above, kind = (0, RuleClass.BASE) if breakout.device is None else (10, RuleClass.STEER)
+        for device in self._device_prefixes(breakout):
+            back = Match(source=breakout.prefix, destination=device)
+            yield breakout.edge, _rule(Table.ROUTE, 20 + above, back, Goto(Table.DEVICES), kind=kind)
+            if not self.network.is_vip(breakout) and host is not None:
+                match = Match(source=device, destination=breakout.prefix)
+                to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
+                yield breakout.edge, _rule(Table.ROUTE, 10 + above, match, *to_host, kind=kind)
 
-    def _device_prefix(self, breakout: Breakout) -> IpNetwork | None:
+    def _device_prefixes(self, breakout: Breakout) -> list[IpNetwork | None]:
+        """Whom it holds for: the device's addresses at that edge, or none for everybody."""
         if breakout.device is None:
-            return None
-        known = self.network.devices[breakout.device]
-        return network_of(known.ipv4 if breakout.prefix.version == 4 else known.ipv6)
+            return [None]
+        own = self.network.addresses(breakout.device, breakout.edge)
+        return [network_of(address) for address in own if address.version == breakout.prefix.version]
 
     def attachment(self, device: str, ap: str) -> Iterator[SwitchRule]:
         """Where a device's MAC is, at every switch that forwards."""
@@ -250,22 +250,28 @@ class Rules:
             yield switch, _rule(Table.FORWARD, 10, Match(eth_dst=mac), out, kind=RuleClass.ATTACH)
 
     def steering(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
-        """Who serves the virtual address to a device: at its edge where it breaks out there, and at the anchor."""
+        """Who serves the virtual address to a device: at its edge where it breaks out there, and at the anchor, which
+        knows every address that the device may have, so that what comes before or after a move meets no hole."""
         host = intents.serving.get(device)
         if host is None:
             return
-        known = self.network.devices[device]
-        for source, vip in ((known.ipv4, self.plan.vip_ipv4), (known.ipv6, self.plan.vip_ipv6)):
-            to_vip = Match(source=network_of(source), destination=network_of(vip))
-            to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
-            for switch in self._steering_switches(intents, device, network_of(vip)):
-                yield switch, _rule(Table.STEER, 10, to_vip, *to_host, kind=RuleClass.STEER)
-                if self._pinned:
-                    first = Match(source=to_vip.source, destination=to_vip.destination, tcp_syn=True)
-                    yield (
-                        switch,
-                        _rule(Table.STEER, 20, first, to_host[0], ToController(), to_host[1], kind=RuleClass.PIN),
-                    )
+        for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6)):
+            for switch in self._steering_switches(intents, device, vip):
+                for source in self._sources(device, switch):
+                    if source.version == vip.version:
+                        for rule in self._to_host(Match(source=network_of(source), destination=vip), host):
+                            yield switch, rule
+
+    def _sources(self, device: str, switch: str) -> tuple[IPv4Address | IPv6Address, ...]:
+        at_core = switch == self.core
+        return self.network.devices[device].owned if at_core else self.network.addresses(device, switch)
+
+    def _to_host(self, to_vip: Match, host: str) -> Iterator[Rule]:
+        to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
+        yield _rule(Table.STEER, 10, to_vip, *to_host, kind=RuleClass.STEER)
+        if self._pinned:
+            first = replace(to_vip, tcp_syn=True)
+            yield _rule(Table.STEER, 20, first, to_host[0], ToController(), to_host[1], kind=RuleClass.PIN)
 
     def watch(self, intents: Intents, connection: Connection) -> str:
         """The switch that sees a connection's packets, and whose rule ends by silence."""

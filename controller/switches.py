@@ -1,22 +1,16 @@
-"""The connections to switches, and how a step is brought to them: messages, then a barrier each."""
+"""The connections to switches, whatever they speak, and how a step is brought to them: rules, then an answer each."""
 
-import itertools
 import threading
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from controller import openflow
 from controller.rules import Rule
 from controller.transaction import Step
 from meclab.messages import RuleClass
 
 BARRIER_SECONDS = 2.0
 """A switch that has not answered by then counts as not reached."""
-_SERIALS = 0x00FFFFFF
-
-Datapath = Any
-"""An `os_ken.controller.controller.Datapath`."""
 
 
 class Barrier:
@@ -37,74 +31,26 @@ class Barrier:
         return self.answered
 
 
-class Channel:
-    """One connection of one switch; safe to use from several threads."""
+class Channel(Protocol):
+    """One connection of one switch, by OpenFlow or P4Runtime; safe to use from several threads, never waits."""
 
-    def __init__(self, name: str, datapath: Datapath, generation: int) -> None:
-        self.name = name
-        self.datapath = datapath
-        self.generation = generation
-        """What rules carry in their cookies that were sent on this connection."""
-        self.ready = False
+    @property
+    def name(self) -> str:
+        """The switch's."""
+
+    @property
+    def ready(self) -> bool:
         """Whether the switch holds what it should."""
-        self._closed = False
-        self._settling: int | None = None
-        self._waiting: dict[int, Barrier] = {}
-        self._serials = itertools.count(1)
+
+    def hold(self, rules: Iterable[Rule]) -> None:
+        """Has the switch hold these rules and no others; it is ready then. What is sent later comes after."""
 
     def send(self, add: Iterable[Rule], remove: Iterable[Rule] = (), then: RuleClass | None = None) -> Barrier:
-        """Sends rules in order without waiting, and with `then` a barrier of that class after them.
-
-        All in one piece: one wake-up of the thread that sends, and one segment.
-        """
-        messages = [openflow.flow_mod(rule, self.generation, self._xid(rule.kind)) for rule in add]
-        messages += [openflow.removal(rule, self._xid(rule.kind)) for rule in remove]
-        barrier = Barrier()
-        if then is not None:
-            xid = self._xid(then)
-            self._waiting[xid] = barrier
-            messages.append(openflow.barrier(xid))
-        self._send(messages)
-        return barrier
-
-    def ask_for_flows(self) -> None:
-        self._send([openflow.flows_request(self._xid(RuleClass.BASE))])
-
-    def settle(self, strangers: Iterable[Any], last: bool) -> None:
-        """Takes away reported rules of another time or another hand; after the last the switch is as it should be."""
-        messages = [openflow.stranger_removal(flow, self._xid(RuleClass.BASE)) for flow in strangers]
-        if last:
-            self._settling = self._xid(RuleClass.BASE)
-            messages.append(openflow.barrier(self._settling))
-        self._send(messages)
-
-    def packet_out(self, port: int, frame: bytes) -> None:
-        """Has the switch send a frame."""
-        self._send([openflow.packet_out(port, frame, self._xid(RuleClass.BASE))])
-
-    def barrier_answered(self, xid: int) -> None:
-        """A barrier's answer has come."""
-        if xid == self._settling:
-            self.ready = True
-        if (barrier := self._waiting.pop(xid, None)) is not None:
-            barrier.end(answered=True)
+        """Sends rules, to be added or changed and to be removed, in order; with `then` the barrier is answered, and
+        the question counts as signalling of that class."""
 
     def close(self) -> None:
         """The connection has ended: nobody waits for its answers any more."""
-        self._closed = True
-        self.ready = False
-        while self._waiting:
-            self._waiting.popitem()[1].end(answered=False)
-
-    def _send(self, messages: list[bytes]) -> None:
-        if messages and not self._closed:
-            self._closed = not self.datapath.send(b"".join(messages))
-        if self._closed:
-            self.close()
-
-    def _xid(self, kind: RuleClass) -> int:
-        """A transaction id with the class in its top byte."""
-        return kind << 24 | next(self._serials) & _SERIALS
 
 
 class Switches:
@@ -112,28 +58,21 @@ class Switches:
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
-        self._generations = itertools.count(1)
 
-    def connected(self, name: str, datapath: Datapath) -> Channel:
+    def connected(self, channel: Channel) -> None:
         """A switch has connected; an older connection of it is over."""
-        before = self._channels.get(name)
-        self._channels[name] = channel = Channel(name, datapath, next(self._generations))
+        before = self._channels.get(channel.name)
+        self._channels[channel.name] = channel
         if before is not None:
             before.close()
-        return channel
 
-    def disconnected(self, datapath: Datapath) -> str | None:
-        """A connection has ended; the switch that is gone with it, none where another connection has replaced it."""
-        channel = self.of(datapath)
-        if channel is None:
-            return None
-        del self._channels[channel.name]
+    def disconnected(self, channel: Channel) -> bool:
+        """A connection has ended; whether the switch is gone with it: not where another connection has replaced it."""
         channel.close()
-        return channel.name
-
-    def of(self, datapath: Datapath) -> Channel | None:
-        """The live connection that this is; none where it is over."""
-        return next((channel for channel in self._channels.values() if channel.datapath is datapath), None)
+        if self._channels.get(channel.name) is not channel:
+            return False
+        del self._channels[channel.name]
+        return True
 
     @property
     def names(self) -> frozenset[str]:
@@ -154,7 +93,7 @@ class Switches:
         }
 
 
-def reached(barriers: dict[str, Barrier]) -> set[str]:
+def reached(barriers: Mapping[str, Barrier]) -> set[str]:
     """The switches that have answered, `BARRIER_SECONDS` for all of them together."""
     deadline_s = time.monotonic() + BARRIER_SECONDS
     return {name for name, barrier in barriers.items() if barrier.wait(deadline_s)}

@@ -5,7 +5,8 @@ The order loses no packet of a device that is attached to two access points at o
 1. the device's new edge: pinned connections, then its rule for the virtual address, then its forwarding entry;
 2. the other switches, those nearer the new access point first: a switch that sends a device's frames on does so
    only when the next one knows where to send them;
-3. what is stale goes, everywhere at once.
+3. what is stale goes, everywhere at once. Nothing that is in place now needs it to be gone: what comes next goes to
+   a switch on the same connection, behind it. So this step is waited for only where somebody asked for it to go.
 
 Several devices go through these together, each by its own access point. Within a switch the rules of a step are sent
 in order on one connection. A step is over when every switch in it has answered a barrier.
@@ -37,6 +38,11 @@ class Step:
     @property
     def switches(self) -> set[str]:
         return {*self.add, *self.remove}
+
+    @property
+    def only_removes(self) -> bool:
+        """Whether it is the step in which what is stale goes."""
+        return not self.add
 
     def leave_out(self, newer: "Step") -> None:
         """Adds nothing that a newer step decides otherwise."""

@@ -8,7 +8,7 @@ from typing import Any
 from os_ken.ofproto import ofproto_parser, ofproto_v1_3
 from os_ken.ofproto.ofproto_protocol import ProtocolDesc
 
-from controller.coordinator import Coordinator
+from controller.openflow_channel import Connections
 
 
 class EventThread:
@@ -38,7 +38,7 @@ class EventThread:
 class SwitchDouble:
     """An os-ken datapath as the controller uses it, with the switch behind it."""
 
-    def __init__(self, coordinator: Coordinator, events: EventThread) -> None:
+    def __init__(self, connections: Connections, events: EventThread) -> None:
         self.rules: dict[tuple[int, int, str], Any] = {}
         """Table, priority and match to the flow-mod."""
         self.pieces: list[list[Any]] = []
@@ -46,7 +46,7 @@ class SwitchDouble:
         self.answers = True
         """Whether it answers barriers."""
         self.alive = True
-        self._coordinator = coordinator
+        self._connections = connections
         self._events = events
 
     def send(self, data: bytes) -> bool:
@@ -78,5 +78,5 @@ class SwitchDouble:
         return message
 
     def _answer(self, xid: int) -> None:
-        if (channel := self._coordinator.switches.of(self)) is not None:
+        if (channel := self._connections.of(self)) is not None:
             channel.barrier_answered(xid)

@@ -10,6 +10,7 @@ from switch_double import EventThread, SwitchDouble
 from controller import openflow, switches
 from controller.coordinator import Coordinator
 from controller.openflow import generation_of, kind_of
+from controller.openflow_channel import Connections
 from controller.packets import Ends, FirstSegment
 from meclab.messages import BreakoutIntent, RuleClass, Transaction
 
@@ -28,25 +29,34 @@ class Lab:
     def __init__(self):
         self.coordinator = Coordinator(PLAN)
         self.events = EventThread()
+        self.connections = Connections()
         self.switches = {}
         for name in self.coordinator.expected.values():
             self.connect(name)
 
     def connect(self, name):
         """A switch connects and reports the rules that it has, as the application brings it."""
-        switch = SwitchDouble(self.coordinator, self.events)
+        switch = SwitchDouble(self.connections, self.events)
         if name in self.switches:
             switch.rules = self.switches[name].rules
         self.switches[name] = switch
-        self.events.do(lambda: self.coordinator.switch_connected(name, switch))
+        self.events.do(lambda: self.open(name, switch))
         self.events.do(lambda: self.report(name))
         self.events.do(lambda: None)
+
+    def open(self, name, switch):
+        self.coordinator.switch_connected(self.connections.opened(name, switch))
+
+    def close(self, switch):
+        """A connection ends, as the application brings it."""
+        if (channel := self.connections.closed(switch)) is not None:
+            self.coordinator.switch_disconnected(channel)
 
     def report(self, name):
         switch = self.switches[name]
         flows = [SimpleNamespace(table_id=key[0], priority=key[1], match=mod.match, cookie=mod.cookie)
                  for key, mod in switch.rules.items()]  # fmt: skip
-        self.coordinator.flows_reported(self.coordinator.switches.of(switch), flows, last=True)
+        self.connections.of(switch).flows_reported(flows, last=True)
 
     def begin(self, wanted):
         """Starts a transaction in a thread of its own, as the HTTP server does."""
@@ -72,7 +82,7 @@ class Lab:
 
         def answer():
             slow.answers = True
-            self.events.do(lambda: self.coordinator.switches.of(slow).barrier_answered(xid))
+            self.events.do(lambda: self.connections.of(slow).barrier_answered(xid))
 
         return end, answer
 
@@ -88,7 +98,7 @@ class Lab:
         """Whether every switch holds what one that connects now would get."""
         rules, intents = self.coordinator.rules, self.coordinator.intents
         for name, switch in self.switches.items():
-            fresh = SwitchDouble(self.coordinator, self.events)
+            fresh = SwitchDouble(self.connections, self.events)
             fresh.send(b"".join(openflow.flow_mod(rule, 1, 1) for rule in rules.of_switch(intents, name)))
             if content(switch) != content(fresh):
                 return False
@@ -142,7 +152,7 @@ def test_every_message_of_a_handover_carries_its_class(lab):
 
 def test_an_absent_switch_is_told_of_and_gets_its_rules_when_it_comes(lab):
     gone = lab.switches["edge2"]
-    lab.events.do(lambda: lab.coordinator.switches.disconnected(gone))
+    lab.events.do(lambda: lab.close(gone))
     lab.coordinator.transact(START)
     result = lab.coordinator.transact(HANDOVER)
     assert result.unreached == ("edge2",)
@@ -154,7 +164,7 @@ def test_an_absent_switch_is_told_of_and_gets_its_rules_when_it_comes(lab):
 def test_a_switch_that_goes_while_it_is_waited_for_ends_the_wait(lab):
     lab.coordinator.transact(START)
     end, _ = lab.stop_at("edge2", HANDOVER)
-    lab.events.do(lambda: lab.coordinator.switches.disconnected(lab.switches["edge2"]))
+    lab.events.do(lambda: lab.close(lab.switches["edge2"]))
     assert end().unreached == ("edge2",)
 
 
@@ -252,30 +262,30 @@ def test_a_rule_that_was_stale_when_reported_and_is_wanted_since_stays(lab):
     """Between the report of a reconnected switch and what follows, a device comes back to it."""
     lab.coordinator.transact(START)
     old = lab.switches["edge1"]
-    lab.events.do(lambda: lab.coordinator.switches.disconnected(old))
+    lab.events.do(lambda: lab.close(old))
     lab.coordinator.transact(Transaction(serve={"ue1": None}))
-    again = SwitchDouble(lab.coordinator, lab.events)
+    again = SwitchDouble(lab.connections, lab.events)
     again.rules = dict(old.rules)
     lab.switches["edge1"] = again
-    lab.events.do(lambda: lab.coordinator.switch_connected("edge1", again))
+    lab.events.do(lambda: lab.open("edge1", again))
     flows = [SimpleNamespace(table_id=key[0], priority=key[1], match=mod.match, cookie=mod.cookie)
              for key, mod in again.rules.items()]  # fmt: skip
     lab.coordinator.transact(Transaction(serve={"ue1": "mec2"}))
-    channel = lab.coordinator.switches.of(again)
-    lab.events.do(lambda: lab.coordinator.flows_reported(channel, flows, last=True))
+    channel = lab.connections.of(again)
+    lab.events.do(lambda: channel.flows_reported(flows, last=True))
     assert lab.is_as_wanted()
 
 
 def test_answers_of_an_older_connection_settle_nothing(lab):
     old = lab.switches["edge1"]
-    channel = lab.coordinator.switches.of(old)
-    new = SwitchDouble(lab.coordinator, lab.events)
-    lab.events.do(lambda: lab.coordinator.switch_connected("edge1", new))
-    assert lab.coordinator.switches.of(old) is None
-    lab.events.do(lambda: lab.coordinator.flows_reported(channel, [], last=True))
+    channel = lab.connections.of(old)
+    new = SwitchDouble(lab.connections, lab.events)
+    lab.events.do(lambda: lab.open("edge1", new))
+    assert lab.connections.of(old) is None
+    lab.events.do(lambda: channel.flows_reported([], last=True))
     lab.events.do(lambda: None)
     assert "edge1" not in lab.coordinator.switches.ready
-    assert lab.coordinator.switches.disconnected(old) is None
+    lab.close(old)
     assert "edge1" in lab.coordinator.switches.names
 
 

@@ -21,7 +21,8 @@ MAY_IMPORT = {
         *("click", "rich", "jinja2", "matplotlib", "numpy"),
     },
 }
-OPENFLOW = {"__main__", "application", "openflow", "switches"}
+OPENFLOW = {"application", "openflow"}
+P4RUNTIME = {"entries", "p4runtime"}
 """The controller's files that talk OpenFlow; the others are pure, or speak HTTP."""
 NO_INPUT_OUTPUT = {
     "asyncio",
