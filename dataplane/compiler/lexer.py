@@ -30,7 +30,7 @@ _DIRECTIVE = rf"^[ \t]*\#(?:\\\r?\n|{_COMMENT}|{_STRING}|[^\n])*"
 _TOKEN = re.compile(
     rf"(?P<directive>{_DIRECTIVE})|[ \t\r\f\v]+|(?P<lines>\n+|\\\r?\n)|(?P<comment>{_COMMENT})"
     rf"|(?P<identifier>[A-Za-z_][A-Za-z0-9_]*)|(?P<integer>[0-9][A-Za-z0-9_]*)|(?P<string>{_STRING})"
-    rf"|(?P<symbol>{'|'.join(map(re.escape, SYMBOLS))})",
+    rf"|(?P<symbol>(?!/\*)(?:{'|'.join(map(re.escape, SYMBOLS))}))",
     re.MULTILINE,
 )
 _SKIPPED = re.compile(rf"(?P<directive>{_DIRECTIVE})|(?P<comment>{_COMMENT})|[^\n/]+|/|\n", re.MULTILINE)

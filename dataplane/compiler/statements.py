@@ -170,7 +170,7 @@ class StatementParser(ExpressionParser):
         if self.at_type():
             ahead = 2 if self.token.kind == "." else 1
             return self.peek(ahead).kind != "." and not self._calls_constructed()
-        return self.token.kind in NAMES and self.peek().kind == IDENTIFIER
+        return self.token.kind == IDENTIFIER and self.peek().kind == IDENTIFIER
 
     def _calls_constructed(self) -> bool:
         """Whether a call starts here: `Control<types>.apply(…)`."""
@@ -205,7 +205,7 @@ class StatementParser(ExpressionParser):
     def _variable(self, annotations: syntax.Annotations, end: str | None) -> syntax.VariableDeclaration:
         place = self.token.position
         kind = self.type()
-        name = self.name("a variable's name")
+        name = self.name("the variable's name")
         value = self.expression() if self.take("=") else None
         if end:
             self.expect(end, '"=" or ";"' if value is None else '";"')
