@@ -70,7 +70,7 @@ def _discoveries(
     """What the client was told, by both: a logged instant is the nearest captured one of its kind, if no other is."""
     rows = []
     for instant, (kinds, words) in _TOLD.items():
-        told = [int(row["at_ns"]) for row in logged if row["what"] in words and _is_new(row, family)]
+        told = sorted(int(row["at_ns"]) for row in logged if row["what"] in words and _is_new(row, family))
         arrived = sorted({lesson.at_ns for lesson in lessons if lesson.by in kinds})
         pairs = _paired(arrived, told)
         captured: dict[tuple[int, int], int | None] = {(at_ns, 0): at_ns for at_ns in arrived}

@@ -24,7 +24,8 @@ FIRST_BACKOFF_NS = 100 * MILLISECOND
 LONGEST_BACKOFF_NS = 5 * SECOND
 _MOST_EARLY = 16
 
-Answered = Callable[[http1.Response | None], None]
+Answered = Callable[[http1.Response | None, int], None]
+"""Is given an answer, or none, and when it came (CLOCK_REALTIME in ns)."""
 
 
 class Http(Protocol):
@@ -77,12 +78,13 @@ class ByContext(Discovery):
     def wake(self, now_ns: int) -> None:
         self._create()
 
-    def notified(self, body: bytes) -> int:
-        """A notification came; the HTTP status of the answer. A repeated one changes nothing."""
+    def notified(self, body: bytes, came_ns: int) -> int:
+        """A notification came, at `came_ns` of CLOCK_REALTIME; the HTTP status of the answer. A repeated one changes
+        nothing."""
         try:
             notification = devapp.AddressChangeNotification.model_validate_json(body)
             if notification.contextId == self._context:
-                self._take(notification.referenceURI)
+                self._take(notification.referenceURI, came_ns)
             elif not self._context and len(self._early) < _MOST_EARLY:
                 self._early[notification.contextId] = notification.referenceURI
             else:
@@ -99,7 +101,7 @@ class ByContext(Discovery):
             then()
             return
         target, self._context = f"{devapp.PATH}/app_contexts/{self._context}", ""
-        self._http("DELETE", target, None, lambda _: then())
+        self._http("DELETE", target, None, lambda _response, _came_ns: then())
 
     def _create(self) -> None:
         self._asking = True
@@ -119,13 +121,13 @@ class ByContext(Discovery):
             ),
         )
 
-    def _created(self, response: http1.Response | None) -> None:
+    def _created(self, response: http1.Response | None, came_ns: int) -> None:
         self._asking = False
         try:
             context, reference = _context_of(response)
             self._context = context
-            self._note("registered", reference, f"context {context}")
-            self._take(self._early.get(context, reference))
+            self._note("registered", reference, f"context {context}", came_ns)
+            self._take(self._early.get(context, reference), came_ns)
         except (PeerError, ValidationError) as error:
             self._try_later(str(error))
 
@@ -138,12 +140,12 @@ class ByContext(Discovery):
         self._alarm.at(self._clock() + self._backoff_ns)
         self._backoff_ns = min(2 * self._backoff_ns, LONGEST_BACKOFF_NS)
 
-    def _take(self, uri: str) -> None:
+    def _take(self, uri: str, came_ns: int) -> None:
         reference = self._servers.reference(uri)
         if (address := reference.address) is None:
             raise PeerError(f"{uri!r} names its host; expected a literal address")
         server, known = self._servers.referred(reference, address), self._server
-        self._note("notified" if known else "told", str(server), uri)
+        self._note("notified" if known else "told", str(server), uri, came_ns)
         self._server = server
         if self._wanted:
             self._wanted = False

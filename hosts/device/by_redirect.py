@@ -57,7 +57,7 @@ class ByRedirect(Discovery):
         else:
             self._resolve(wanted.host, lambda resolution: self._resolved(wanted, resolution))
 
-    def redirected(self, status: int, uri: str, base: str) -> Redirection:
+    def redirected(self, status: int, uri: str, base: str, came_ns: int) -> Redirection:
         if status not in _REDIRECTS:
             return Redirection.IGNORE
         try:
@@ -67,7 +67,7 @@ class ByRedirect(Discovery):
         self._in_row += 1
         if self._in_row > self._most:
             return self._give_up(f"more than {self._most} redirects in a row, the last from {base} to {uri}")
-        self._note("redirected", self._next.authority, f"{status} from {base}")
+        self._note("redirected", self._next.authority, f"{status} from {base}", came_ns)
         self.target = self._next.target
         if status in _PERMANENT:
             self._permanent = self._next

@@ -14,6 +14,7 @@ from hosts.device.servers import Server
 from hosts.device.session import Action, Breakage, Session, State
 from hosts.device.stub import Note
 from hosts.device.tls import Channel, TlsClient
+from hosts.system import arrival
 from hosts.web import http1
 from meclab.errors import PeerError
 
@@ -60,7 +61,9 @@ class Connection:
         self._responses = http1.ResponseReader()
         self._begun = False
         self._heard_ns = 0
-        """When the bytes came that are being read."""
+        """When the bytes that are being taken in were read."""
+        self._came_ns = 0
+        """When they came, of CLOCK_REALTIME."""
         self._complaint = ""
 
     def begin(self, start_ns: int) -> None:
@@ -120,6 +123,7 @@ class Connection:
         self._responses = http1.ResponseReader()
         family = socket.AF_INET if server.address.version == 4 else socket.AF_INET6
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        arrival.stamp(self._socket)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop.watch(self._socket, self._stands, writing=True)
         error = self._socket.connect_ex((str(server.address), server.port))
@@ -147,14 +151,15 @@ class Connection:
     def _readable(self) -> None:
         assert self._socket is not None, "an open socket is ready"
         try:
-            data = self._socket.recv(_READ_BYTES)
+            came = arrival.receive(self._socket, _READ_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
             self._broken(_BREAKAGES.get(error.errno or 0, "reset"))
             return
-        if data:
-            self._take(data)
+        if came.data:
+            self._came_ns = came.at_ns
+            self._take(came.data)
         else:
             self._broken("closed")
 
@@ -198,7 +203,8 @@ class Connection:
         host = response.headers.get("mec-host", "")
         redirection = Redirection.IGNORE
         if "location" in response.headers:
-            redirection = self.discovery.redirected(response.status, response.headers["location"], self._uri())
+            where = response.headers["location"], self._uri()
+            redirection = self.discovery.redirected(response.status, *where, self._came_ns)
         if redirection is Redirection.IGNORE:
             self.discovery.answered()
             self._carry_out(self._session.responded(self._heard_ns, host, response.status))

@@ -62,8 +62,9 @@ class Discovery:
         """A server is wanted, for a new connection or, at the start, to be known."""
         raise NotImplementedError
 
-    def redirected(self, status: int, uri: str, base: str) -> Redirection:
-        """The server answered the request for `base` with a redirect to `uri`."""
+    def redirected(self, status: int, uri: str, base: str, came_ns: int) -> Redirection:
+        """The server answered the request for `base` with a redirect to `uri`, which came at `came_ns` of
+        CLOCK_REALTIME."""
         return Redirection.IGNORE
 
     def answered(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from hosts.device.cache import Address
 from hosts.device.loop import Alarm, Loop
+from hosts.system import arrival
 from hosts.web import http1
 from meclab.errors import PeerError
 from meclab.model import SECOND
@@ -16,7 +17,10 @@ _READ_BYTES = 65_536
 _TIMEOUT_NS = 2 * SECOND
 _MOST_CALLERS = 64
 
-Then = Callable[[http1.Response | None], None]
+Then = Callable[[http1.Response | None, int], None]
+"""Is given an answer, and when it came; or none, and now. CLOCK_REALTIME in ns."""
+Take = Callable[[bytes, int], int]
+"""Is given a request's body, and when it came (CLOCK_REALTIME in ns); gives back the status of the answer."""
 
 
 class Asker:
@@ -30,7 +34,7 @@ class Asker:
         self._socket: socket.socket | None = None
         self._request = b""
         self._reader = http1.ResponseReader()
-        self._then: Then = lambda response: None
+        self._then: Then = lambda response, came_ns: None
 
     def __call__(self, method: str, target: str, body: bytes | None, then: Then) -> None:
         """Calls `then` with the answer, or with none after an error or two seconds."""
@@ -38,6 +42,7 @@ class Asker:
         self._request = http1.request(method, target, http1.authority(*self._place), body)
         self._reader, self._then = http1.ResponseReader(), then
         self._socket = socket.socket(self._family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        arrival.stamp(self._socket)
         self._loop.watch(self._socket, self._connected, writing=True)
         self._alarm.at(time.monotonic_ns() + _TIMEOUT_NS)
         if self._socket.connect_ex(self._place) not in (0, errno.EINPROGRESS):
@@ -57,31 +62,30 @@ class Asker:
     def _readable(self) -> None:
         assert self._socket is not None, "an open socket is ready"
         try:
-            data = self._socket.recv(_READ_BYTES)
-            responses = self._reader.feed(data) if data else []
+            came = arrival.receive(self._socket, _READ_BYTES)
+            responses = self._reader.feed(came.data) if came.data else []
         except BlockingIOError:
             return
         except (OSError, PeerError):
             self._end()
             return
-        if responses or not data:
-            self._end(responses[0] if responses else None)
+        if responses or not came.data:
+            self._end(responses[0] if responses else None, came.at_ns)
 
-    def _end(self, response: http1.Response | None = None) -> None:
+    def _end(self, response: http1.Response | None = None, came_ns: int | None = None) -> None:
         self._alarm.stop()
         if self._socket is None:
             return
         self._loop.forget(self._socket)
         self._socket.close()
         self._socket = None
-        self._then(response)
+        self._then(response, time.time_ns() if came_ns is None else came_ns)
 
 
 class Listener:
     """Takes POST requests on a port, of both families."""
 
-    def __init__(self, loop: Loop, port: int, take: Callable[[bytes], int]) -> None:
-        """`take` is given a request's body and gives back the status of the answer."""
+    def __init__(self, loop: Loop, port: int, take: Take) -> None:
         self._loop = loop
         self._take = take
         self._callers: list[_Caller] = []
@@ -89,9 +93,9 @@ class Listener:
         self._socket.setblocking(False)
         loop.watch(self._socket, self._accept)
 
-    def answer(self, request: http1.Request) -> int:
+    def answer(self, request: http1.Request, came_ns: int) -> int:
         """The status for a request."""
-        return self._take(request.body) if request.method == "POST" else 405
+        return self._take(request.body, came_ns) if request.method == "POST" else 405
 
     def leave(self, caller: "_Caller") -> None:
         """A caller is gone."""
@@ -116,6 +120,7 @@ class _Caller:
         self._listener = listener
         self._socket = connection
         self._reader = http1.RequestReader()
+        arrival.stamp(connection)
         loop.watch(connection, self._readable)
 
     def close(self) -> None:
@@ -125,14 +130,14 @@ class _Caller:
 
     def _readable(self) -> None:
         try:
-            data = self._socket.recv(_READ_BYTES)
-            requests = self._reader.feed(data)
+            came = arrival.receive(self._socket, _READ_BYTES)
+            requests = self._reader.feed(came.data)
             for request in requests:
-                self._socket.send(http1.response(self._listener.answer(request)))
+                self._socket.send(http1.response(self._listener.answer(request, came.at_ns)))
         except BlockingIOError:
             return
         except (OSError, PeerError):
             self.close()
             return
-        if not data or any(not request.keeps_alive for request in requests):
+        if not came.data or any(not request.keeps_alive for request in requests):
             self.close()

@@ -3,7 +3,8 @@
 `UE-probes.csv`: a row for each probe, in order of sequence; times are CLOCK_REALTIME in ns; `received_ns` and
 `host` are empty for a probe without a reply within `GIVE_UP_NS`.
 `UE-session.csv`: a row for each attempt of a request, in order of completion (`hosts.device.session.Attempt`).
-`UE-discovery.csv`: a row for each step by which the client found its server, in order of time; CLOCK_REALTIME in ns.
+`UE-discovery.csv`: a row for each step by which the client found its server; CLOCK_REALTIME in ns. What came is
+noted with the time at which the kernel had it, after what happened between then and its turn in the loop.
 
 | what | server | detail |
 |---|---|---|
@@ -126,8 +127,8 @@ class Discoveries:
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    def note(self, what: str, server: str, detail: str) -> None:
-        """Writes a row, now."""
+    def note(self, what: str, server: str, detail: str, at_ns: int | None = None) -> None:
+        """Writes a row of this time; of now where it is none."""
         fields = (field.replace(",", ";").replace("\n", " ") for field in (what, server, detail))
-        row = ",".join((str(time.time_ns()), *fields))
+        row = ",".join((str(time.time_ns() if at_ns is None else at_ns), *fields))
         self._log.write([row.encode("ascii", "backslashreplace").decode("ascii")])

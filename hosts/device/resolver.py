@@ -13,6 +13,7 @@ from hosts.device.cache import Address, Flush
 from hosts.device.lookup import Lookup, Step
 from hosts.device.loop import Alarm, Loop
 from hosts.device.stub import Note, Order, Stub, Then
+from hosts.system import arrival
 from meclab import settings
 from meclab.packets import DNS_PORT
 
@@ -57,9 +58,9 @@ class Resolver:
             exchange.close()
         self._exchanges.clear()
 
-    def received(self, lookup: Lookup, sender: Address, payload: bytes) -> None:
-        """Something came to a lookup's socket."""
-        self.carry_out(self._stub.received(lookup, sender, payload, time.monotonic_ns()))
+    def received(self, lookup: Lookup, sender: Address, payload: bytes, came_ns: int) -> None:
+        """Something came to a lookup's socket, at `came_ns` of CLOCK_REALTIME."""
+        self.carry_out(self._stub.received(lookup, sender, payload, time.monotonic_ns(), came_ns))
 
     def refused(self, lookup: Lookup, error: OSError) -> None:
         """A lookup's packet or connection was refused."""
@@ -108,6 +109,7 @@ class _Exchange:
         assert server is not None, "a lookup that sends has a server"
         if self._datagrams is None:
             self._datagrams = socket.socket(_family(server), socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            arrival.stamp(self._datagrams)
             self._loop.watch(self._datagrams, self._datagram)
         if server != self._asked:
             self._datagrams.connect((str(server), self._port))
@@ -120,6 +122,7 @@ class _Exchange:
         server = self._lookup.server
         assert server is not None, "a lookup that sends has a server"
         self._stream = socket.socket(_family(server), socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        arrival.stamp(self._stream)
         self._read = b""
         self._loop.watch(self._stream, self._connected, writing=True)
         status = self._stream.connect_ex((str(server), self._port))
@@ -136,13 +139,13 @@ class _Exchange:
     def _datagram(self) -> None:
         assert self._datagrams is not None, "an open socket is ready"
         try:
-            payload, sender = self._datagrams.recvfrom(_LARGEST_DATAGRAM)
+            came = arrival.receive(self._datagrams, _LARGEST_DATAGRAM)
         except BlockingIOError:
             return
         except OSError as error:
             self._owner.refused(self._lookup, error)
             return
-        self._owner.received(self._lookup, ip_address(sender[0]), payload)
+        self._owner.received(self._lookup, ip_address(came.sender[0]), came.data, came.at_ns)
 
     def _connected(self) -> None:
         assert self._stream is not None, "an open socket is ready"
@@ -160,20 +163,20 @@ class _Exchange:
         """Messages over TCP come after their length (RFC 1035 section 4.2.2)."""
         assert self._stream is not None and self._lookup.server is not None, "an open socket is ready"
         try:
-            data = self._stream.recv(_LARGEST_DATAGRAM)
+            came = arrival.receive(self._stream, _LARGEST_DATAGRAM)
         except BlockingIOError:
             return
         except OSError as error:
             self._owner.refused(self._lookup, error)
             return
-        if not data:
+        if not came.data:
             self._owner.refused(self._lookup, ConnectionResetError(errno.ECONNRESET, "closed"))
             return
-        self._read += data
+        self._read += came.data
         end = _LENGTH_BYTES + int.from_bytes(self._read[:_LENGTH_BYTES])
         if len(self._read) >= max(end, _LENGTH_BYTES):
             payload, self._read = self._read[_LENGTH_BYTES:end], self._read[end:]
-            self._owner.received(self._lookup, self._lookup.server, payload)
+            self._owner.received(self._lookup, self._lookup.server, payload, came.at_ns)
 
     def _close_stream(self) -> None:
         if self._stream is not None:

@@ -10,7 +10,7 @@ Each call returns what the owner of the sockets has to do. Times are CLOCK_MONOT
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import get_args
+from typing import Protocol, get_args
 
 from hosts.device.cache import Address, Answer, Cache, Flush, Question, absolute
 from hosts.device.lookup import Lookup, Step
@@ -36,8 +36,13 @@ class Resolution:
 
 Then = Callable[[Resolution], None]
 Order = tuple[Step, Lookup]
-Note = Callable[[str, str, str], None]
-"""Notes what happened, with which server, and details: a row of `UE-discovery.csv`."""
+
+
+class Note(Protocol):
+    """Notes what happened, with which server, and details: a row of `UE-discovery.csv`. `at_ns` (CLOCK_REALTIME) is
+    given where it happened before it is noted: when a message came."""
+
+    def __call__(self, what: str, server: str, detail: str, at_ns: int | None = None) -> None: ...
 
 
 class Stub:
@@ -79,9 +84,12 @@ class Stub:
             for order in self._after(lookup, lookup.wake(now_ns, self._server(lookup)), now_ns)
         ]
 
-    def received(self, lookup: Lookup, sender: Address, payload: bytes, now_ns: int) -> list[Order]:
-        """Something came to a lookup's socket."""
-        return self._after(lookup, lookup.received(now_ns, self._server(lookup), sender, payload), now_ns)
+    def received(
+        self, lookup: Lookup, sender: Address, payload: bytes, now_ns: int, came_ns: int | None = None
+    ) -> list[Order]:
+        """Something came to a lookup's socket, at `came_ns` of CLOCK_REALTIME."""
+        step = lookup.received(now_ns, self._server(lookup), sender, payload)
+        return self._after(lookup, step, now_ns, came_ns)
 
     def refused(self, lookup: Lookup, why: str, now_ns: int) -> list[Order]:
         """A lookup's packet or connection was refused."""
@@ -125,7 +133,7 @@ class Stub:
         self._lookups[question] = lookup
         return self._after(lookup, lookup.begin(now_ns, resolver), now_ns)
 
-    def _after(self, lookup: Lookup, step: Step | None, now_ns: int) -> list[Order]:
+    def _after(self, lookup: Lookup, step: Step | None, now_ns: int, came_ns: int | None = None) -> list[Order]:
         if step is None or self._lookups.get(lookup.question) is not lookup:
             return []
         question = lookup.question
@@ -135,7 +143,7 @@ class Stub:
         del self._lookups[question]
         if lookup.reply is not None:
             reply = lookup.reply
-            self._settle(question, self._cache.put(question, reply.addresses, reply.ttl_s, now_ns))
+            self._settle(question, self._cache.put(question, reply.addresses, reply.ttl_s, now_ns), came_ns)
         else:
             self._failed[question] = now_ns + FAILURE_KEPT_NS, lookup.trouble
             self._settled[question] = lookup.trouble
@@ -143,11 +151,11 @@ class Stub:
         self._finish(question.name, now_ns)
         return [(step, lookup)]
 
-    def _settle(self, question: Question, answer: Answer) -> None:
+    def _settle(self, question: Question, answer: Answer, came_ns: int | None = None) -> None:
         self._settled[question] = answer
         addresses = " ".join(str(address) for address in answer.addresses) or "none"
         cached = "cached" if answer.cached else "fresh"
-        self._note("answered", addresses, f"{question.name} {question.family} ttl={answer.ttl_s}s {cached}")
+        self._note("answered", addresses, f"{question.name} {question.family} ttl={answer.ttl_s}s {cached}", came_ns)
 
     def _finish(self, name: str, now_ns: int) -> None:
         """Tells those who wait for a name, once every family of it has come to something."""

@@ -83,7 +83,7 @@ class Device:
         self.noted: list[tuple[str, str, str]] = []
         limits = settings.Stub(timeout=300 * MILLISECOND, tries=tries)
         self.resolver = Resolver(
-            self.loop, limits, False, ip_address(ADDRESS), lambda *row: self.noted.append(row), port
+            self.loop, limits, False, ip_address(ADDRESS), lambda *row: self.noted.append(row[:3]), port
         )
 
     def resolve(self, name: str) -> Resolution:

@@ -93,5 +93,5 @@ class Names:
             then(resolution(name))
 
 
-def quiet(what: str, server: str, detail: str) -> None:
+def quiet(what: str, server: str, detail: str, at_ns: int | None = None) -> None:
     """Notes nothing."""

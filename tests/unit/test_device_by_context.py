@@ -31,10 +31,10 @@ class Interface:
         self._waiting.append(then)
 
     def answer(self, status: int, content: dict[str, object] | None = None) -> None:
-        self._waiting.pop(0)(http1.Response(status, {}, json.dumps(content).encode() if content else b""))
+        self._waiting.pop(0)(http1.Response(status, {}, json.dumps(content).encode() if content else b""), 0)
 
     def be_silent(self) -> None:
-        self._waiting.pop(0)(None)
+        self._waiting.pop(0)(None, 0)
 
     def create(self, server: str, context: str = "c1") -> None:
         """Answers with a context."""
@@ -72,7 +72,7 @@ class Client:
             "appInstanceId": "b",
             "referenceURI": f"http://{server}/",
         }
-        return self.discovery.notified(json.dumps(notification | changes).encode())
+        return self.discovery.notified(json.dumps(notification | changes).encode(), 0)
 
 
 def test_the_reference_of_a_created_context_is_its_server() -> None:
@@ -139,7 +139,7 @@ def test_a_notification_that_is_none_is_refused_and_moves_nobody(changes: dict[s
 
 
 def test_what_is_not_json_is_refused() -> None:
-    assert Client().discovery.notified(b"\xff{") == 400
+    assert Client().discovery.notified(b"\xff{", 0) == 400
 
 
 def test_an_interface_that_is_away_is_asked_again_less_and_less_often() -> None:

@@ -33,7 +33,7 @@ class Client:
         return server
 
     def sent_to(self, uri: str, status: int = 307, base: str = BASE) -> Redirection:
-        return self.discovery.redirected(status, uri, base)
+        return self.discovery.redirected(status, uri, base, 0)
 
 
 def test_it_begins_at_the_front() -> None:

@@ -9,7 +9,7 @@ from device_doubles import SOA, ZONE, quiet, respond
 
 from hosts.device.cache import Address, Flush
 from hosts.device.lookup import Lookup, Step
-from hosts.device.stub import FAILURE_KEPT_NS, Order, Resolution, Stub
+from hosts.device.stub import FAILURE_KEPT_NS, Note, Order, Resolution, Stub
 from meclab import settings
 from meclab.model import MILLISECOND, SECOND
 
@@ -22,9 +22,11 @@ TIMEOUT_NS = 100 * MILLISECOND
 class Device:
     """A stub, and what somebody who asks it hears."""
 
-    def __init__(self, tries: int = 2, stretches: bool = False, resolver: Address | None = RESOLVER) -> None:
+    def __init__(
+        self, tries: int = 2, stretches: bool = False, resolver: Address | None = RESOLVER, note: Note = quiet
+    ) -> None:
         limits = settings.Stub(timeout=TIMEOUT_NS, tries=tries, stretch_to=60 * SECOND)
-        self.stub = Stub(limits, stretches, resolver, Random(1), quiet)
+        self.stub = Stub(limits, stretches, resolver, Random(1), note)
         self.heard: list[Resolution] = []
 
     def ask(self, now_ns: int = 0) -> list[Order]:
@@ -61,6 +63,17 @@ def test_both_families_are_asked_at_once_and_the_name_is_resolved_when_both_have
     assert device.heard == []
     assert device.answer(second) == [Step.DONE]
     assert device.addresses() == [["10.1.1.10", "2001:db8:1::10"]]
+
+
+def test_an_answer_is_noted_with_the_time_at_which_it_came_and_a_cached_one_with_none() -> None:
+    noted: list[tuple[str, int | None]] = []
+    device = Device(note=lambda what, server, detail, at_ns=None: noted.append((what, at_ns)))
+    for came_ns, lookup in enumerate(device.lookups(), start=7):
+        device.stub.received(lookup, RESOLVER, respond(lookup.query), 0, came_ns)
+    device.ask()
+    answered = [at_ns for what, at_ns in noted if what == "answered"]
+    assert answered == [7, 8, None, None]
+    assert [at_ns for what, at_ns in noted if what == "asked"] == [None, None]
 
 
 def test_identifiers_are_drawn_at_random() -> None:
