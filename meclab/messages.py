@@ -69,7 +69,8 @@ class Transaction(Body):
 
 
 class TransactionResult(Body):
-    """What a transaction changed; sent once every switch touched has answered its barrier."""
+    """What a transaction changed; sent once every switch has answered that it has what is new, and, where the
+    transaction takes something away, that this is gone."""
 
     number: int
     switches: tuple[str, ...]

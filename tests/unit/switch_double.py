@@ -46,12 +46,20 @@ class SwitchDouble:
         self.answers = True
         """Whether it answers barriers."""
         self.alive = True
+        self.loses_removals = False
+        """Whether it neither does nor answers what begins with a removal."""
+        self.lost = 0
+        """How often that was."""
         self._connections = connections
         self._events = events
 
     def send(self, data: bytes) -> bool:
         if self.alive:
-            self.pieces.append([self._take(message) for message in self._messages(data)])
+            messages = list(self._messages(data))
+            if self.loses_removals and _is_removal(messages[0]):
+                self.lost += 1
+            else:
+                self.pieces.append([self._take(message) for message in messages])
         return self.alive
 
     def _messages(self, data: bytes) -> Any:
@@ -80,3 +88,7 @@ class SwitchDouble:
     def _answer(self, xid: int) -> None:
         if (channel := self._connections.of(self)) is not None:
             channel.barrier_answered(xid)
+
+
+def _is_removal(message: Any) -> bool:
+    return not isinstance(message, tuple) and message.command == ofproto_v1_3.OFPFC_DELETE_STRICT

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from controller_plans import make_plan
+from os_ken.ofproto import ofproto_v1_3 as ofproto
 from switch_double import EventThread, SwitchDouble
 
 from controller import openflow, switches
@@ -166,6 +167,52 @@ def test_a_switch_that_goes_while_it_is_waited_for_ends_the_wait(lab):
     end, _ = lab.stop_at("edge2", HANDOVER)
     lab.events.do(lambda: lab.close(lab.switches["edge2"]))
     assert end().unreached == ("edge2",)
+
+
+def test_no_answer_waits_for_what_a_move_leaves_behind(lab):
+    lab.coordinator.transact(START)
+    lab.switches["edge1"].loses_removals = True
+    result = lab.coordinator.transact(HANDOVER)
+    assert (result.unreached, result.rules_removed) == ((), 4)
+    assert not lab.is_as_wanted()
+
+
+def test_what_a_move_leaves_behind_goes_with_the_next_connection_where_it_did_not_go_before(lab, caplog):
+    lab.coordinator.transact(START)
+    lab.switches["edge1"].loses_removals = True
+    lab.coordinator.transact(HANDOVER)
+    lab.connect("edge1")
+    assert lab.is_as_wanted()
+    lab.wait_for(lambda: "transaction 2: what is stale may still be at edge1" in caplog.text)
+
+
+def test_a_device_that_comes_back_at_once_finds_its_rules_although_older_ones_are_on_their_way_out(lab):
+    """The switch does what it is told in order, whatever is waited for."""
+    lab.coordinator.transact(START)
+    before = len(lab.switches["edge1"].pieces)
+    lab.coordinator.transact(HANDOVER)
+    lab.coordinator.transact(START)
+    sent = [message for piece in lab.switches["edge1"].pieces[before:] for message in piece]
+    commands = [message.command for message in sent if not isinstance(message, tuple) and message.table_id == 1]
+    assert commands == [ofproto.OFPFC_DELETE_STRICT] * 4 + [ofproto.OFPFC_ADD] * 4
+    assert lab.is_as_wanted()
+
+
+@pytest.mark.parametrize(
+    "taking",
+    [
+        Transaction(serve={"ue1": None}),
+        Transaction(remove_breakout=(BreakoutIntent(edge="edge1", prefix=f"{PLAN.vip_ipv4}/32"),)),
+    ],
+    ids=["serve", "breakout"],
+)
+def test_what_a_transaction_takes_away_is_gone_when_it_is_answered(lab, taking):
+    lab.coordinator.transact(START)
+    lab.switches["edge1"].loses_removals = True
+    end = lab.begin(taking)
+    lab.wait_for(lambda: lab.switches["edge1"].lost)
+    lab.events.do(lambda: lab.close(lab.switches["edge1"]))
+    assert end().unreached == ("edge1",)
 
 
 def test_a_switch_that_connects_anew_while_it_is_waited_for_ends_the_wait(lab):
