@@ -21,9 +21,8 @@ MAY_IMPORT = {
         *("click", "rich", "jinja2", "matplotlib", "numpy"),
     },
 }
-OPENFLOW = {"application", "openflow"}
-P4RUNTIME = {"entries", "p4runtime"}
-"""The controller's files that talk OpenFlow; the others are pure, or speak HTTP."""
+SPEAKERS = {"os_ken": {"application", "openflow"}, "finsy": {"entries", "p4runtime", "reconciling"}}
+"""The controller's files that talk to switches, by library; the others are pure, or speak HTTP."""
 NO_INPUT_OUTPUT = {
     "asyncio",
     "multiprocessing",
@@ -62,9 +61,10 @@ def test_a_room_imports_what_it_may(room: str) -> None:
         assert not foreign, f"{path.relative_to(PROJECT)} imports {', '.join(sorted(foreign))}"
 
 
-def test_os_ken_is_imported_only_where_openflow_is_spoken() -> None:
-    speak = {path.stem for path in files("controller") if "os_ken" in imports(path)}
-    assert speak <= OPENFLOW
+@pytest.mark.parametrize("library", SPEAKERS)
+def test_a_switch_protocol_is_spoken_by_its_own_files_alone(library: str) -> None:
+    """So that neither data plane's library is loaded for the other."""
+    assert {path.stem for path in files("controller") if library in imports(path)} == SPEAKERS[library]
 
 
 def test_the_core_reads_no_file_and_opens_no_socket() -> None:
