@@ -29,12 +29,16 @@ Every table has a `default`: array of one record.
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 NO_INDEX = 0xFFFFFFFF
 MEMBER, GROUP = 0, 1
 RECORD_HEADER = 8
 """Bytes of `action` and `index` before the parameters."""
+
+REFERENCE_SIZE = 12
+"""Bytes of `kind`, `index` and `id` of a table with an action profile; its default action is a record of its own."""
 
 MAXIMUM_MASKS = 256
 """Distinct masks of one ternary table."""
@@ -171,7 +175,8 @@ class Layout:
 
 
 PORTS = "ports"
-"""Hash of `u32 port` to `u32 interface index`: where packets leave."""
+"""Array by port of `u32 interface index`, 0 for none: where packets leave."""
+PORT_COUNT = 512
 PORT_NUMBERS = "port_numbers"
 """Hash of `u32 interface index` to `u32 port`: where packets come in."""
 MULTICAST = "multicast"
@@ -185,4 +190,23 @@ OUTPUTS = "outputs"
 then the packet (`MAXIMUM_PACKET` bytes are reserved)."""
 DROPS = "drops"
 """Array by `Drop` of `u64` packets."""
+
+
+class Drop(IntEnum):
+    """Why a packet (or a copy of it) does not leave; the last ones only count what passes."""
+
+    PROGRAM = 0
+    """The program marked it, or its multicast group or clone session has no ports."""
+    UNKNOWN_INTERFACE = 1
+    """It came in by an interface that is no port."""
+    NO_PORT = 2
+    """The port it is to leave by has no interface."""
+    TOO_SHORT = 3
+    """It would leave with less than an Ethernet header."""
+    TOO_LONG = 4
+    """It cannot grow so far, or be copied."""
+    TOO_OFTEN = 5
+    """It was resubmitted, recirculated or copied beyond the bound."""
+    OFFLOADED = 6
+    """Superpackets that came in (they pass)."""
 MAXIMUM_PACKET = 2048
