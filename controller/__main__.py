@@ -1,5 +1,6 @@
 """`python -m controller RUN_DIR`: the controller's process, on the operations host."""
 
+import gc
 import importlib
 import logging
 import sys
@@ -26,6 +27,7 @@ def main(run_dir: Path) -> None:
     coordinator = Coordinator(plan)
     listening = server.listen(Northbound(coordinator), "0.0.0.0", NORTHBOUND_PORT)
     threading.Thread(target=listening.serve_forever, name="northbound", daemon=True).start()
+    gc.freeze()  # libraries, plan and rules stay: no collection in the middle of a transaction goes through them
     speaker.serve(coordinator)
 
 

@@ -22,7 +22,7 @@ Rules come by subject (a switch, a host, a device, a breakout), so that a change
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cache
+from functools import cache, cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from controller.intents import Connection, Intents, Network
@@ -123,6 +123,14 @@ class Key:
     priority: int
     match: Match
 
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.table, self.priority, self.match))
+
+    def __hash__(self) -> int:
+        """Of addresses and networks, and asked for several times in each transaction."""
+        return self._hash
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -167,6 +175,8 @@ class Rules:
             for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6))
         }
         self._pinned = self.plan.method.variant == "pinned"
+        self._steered: dict[tuple[str, str, IpNetwork, str], tuple[Rule, ...]] = {}
+        """Rules that were asked for before, by device, switch, virtual address and host."""
 
     def base(self, switch: PlannedNode) -> Iterator[Rule]:
         """What a switch needs with no device at all."""
@@ -242,12 +252,14 @@ class Rules:
         own = self.network.addresses(breakout.device, breakout.edge)
         return [network_of(address) for address in own if address.version == breakout.prefix.version]
 
-    def attachment(self, device: str, ap: str) -> Iterator[SwitchRule]:
-        """Where a device's MAC is, at every switch that forwards."""
-        mac = self.network.devices[device].mac
+    def attachment(self, device: str, ap: str, unlike: str | None = None) -> Iterator[SwitchRule]:
+        """Where a device's MAC is, at every switch that forwards; with `unlike`, an access point, only at those that
+        forward to that one by another port."""
+        match = Match(eth_dst=self.network.devices[device].mac)
         for switch in self.routers:
-            out = Output(self.plan.towards[switch][ap])
-            yield switch, _rule(Table.FORWARD, 10, Match(eth_dst=mac), out, kind=RuleClass.ATTACH)
+            port = self.plan.towards[switch][ap]
+            if unlike is None or port != self.plan.towards[switch][unlike]:
+                yield switch, _rule(Table.FORWARD, 10, match, Output(port), kind=RuleClass.ATTACH)
 
     def steering(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
         """Who serves the virtual address to a device: at its edge where it breaks out there, and at the anchor, which
@@ -257,10 +269,16 @@ class Rules:
             return
         for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6)):
             for switch in self._steering_switches(intents, device, vip):
-                for source in self._sources(device, switch):
-                    if source.version == vip.version:
-                        for rule in self._to_host(Match(source=network_of(source), destination=vip), host):
-                            yield switch, rule
+                place = device, switch, vip, host
+                if place not in self._steered:
+                    self._steered[place] = tuple(self._steering_at(*place))
+                for rule in self._steered[place]:
+                    yield switch, rule
+
+    def _steering_at(self, device: str, switch: str, vip: IpNetwork, host: str) -> Iterator[Rule]:
+        for source in self._sources(device, switch):
+            if source.version == vip.version:
+                yield from self._to_host(Match(source=network_of(source), destination=vip), host)
 
     def _sources(self, device: str, switch: str) -> tuple[IPv4Address | IPv6Address, ...]:
         at_core = switch == self.core
@@ -303,13 +321,15 @@ class Rules:
 
     def _vip_breaks_out(self, intents: Intents, edge: str, vip: IpNetwork, device: str) -> bool:
         """For everybody or for this device."""
-        alone = Breakout(edge=edge, prefix=vip, device=device)
-        return self._vip_breakouts[edge, vip] in intents.breakouts or alone in intents.breakouts
+        if self._vip_breakouts[edge, vip] in intents.breakouts:
+            return True
+        return Breakout(edge=edge, prefix=vip, device=device) in intents.breakouts
 
-    def of_device(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
-        """All that depends on one device's intents."""
+    def of_device(self, intents: Intents, device: str, unlike: Intents | None = None) -> Iterator[SwitchRule]:
+        """All that depends on one device's intents; of its forwarding entries, with `unlike`, those that are not the
+        same by these other intents."""
         if (ap := intents.attachments.get(device)) is not None:
-            yield from self.attachment(device, ap)
+            yield from self.attachment(device, ap, None if unlike is None else unlike.attachments.get(device))
         yield from self.steering(intents, device)
         for connection, host in intents.pins.get(device, {}).items():
             yield from self.pin(intents, connection, host)

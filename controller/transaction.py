@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from controller.intents import Intents
 from controller.rules import Key, Rule, Rules
 from meclab.messages import RuleClass
-from meclab.plan import Breakout
 
 _FIRST = (RuleClass.PIN, RuleClass.STEER, RuleClass.ATTACH, RuleClass.BASE)
 """Within a switch: a pinned connection's rule is there before the device's."""
@@ -54,8 +53,8 @@ class Step:
 def steps(rules: Rules, before: Intents, after: Intents) -> list[Step]:
     """The steps from one set of intents to another; computes only the devices and breakouts that differ."""
     devices = _changed_devices(before, after)
-    old = _collect(rules, before, devices, before.breakouts - after.breakouts)
-    new = _collect(rules, after, devices, after.breakouts - before.breakouts)
+    old = _collect(rules, before, after, devices)
+    new = _collect(rules, after, before, devices)
     changed = [(place, rule, rank) for place, (rule, rank) in new.items() if place not in old or old[place][0] != rule]
     found: dict[int, Step] = {}
     for (switch, _), rule, rank in sorted(changed, key=lambda change: _FIRST.index(change[1].kind)):
@@ -80,17 +79,16 @@ def _differing(before: Mapping[str, object], after: Mapping[str, object]) -> set
     return {name for name in {**before, **after} if before.get(name) != after.get(name)}
 
 
-def _collect(
-    rules: Rules, intents: Intents, devices: Iterable[str], breakouts: Iterable[Breakout]
-) -> dict[Place, tuple[Rule, int]]:
-    """Each rule with its rank: how many switches lie between its own and its device's access point."""
+def _collect(rules: Rules, intents: Intents, other: Intents, devices: Iterable[str]) -> dict[Place, tuple[Rule, int]]:
+    """Each rule that may not be the same by the other intents, with its rank: how many switches lie between its own
+    and its device's access point."""
     found: dict[Place, tuple[Rule, int]] = {}
     for device in devices:
         ap = intents.attachments.get(device)
         hops = rules.network.hops[ap] if ap is not None else {}
-        for switch, rule in rules.of_device(intents, device):
+        for switch, rule in rules.of_device(intents, device, unlike=other):
             found[switch, rule.key] = rule, hops.get(switch, 0)
-    for breakout in breakouts:
+    for breakout in intents.breakouts - other.breakouts:
         for switch, rule in rules.breakout(breakout):
             found[switch, rule.key] = rule, 0
     return found

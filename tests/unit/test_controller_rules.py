@@ -303,3 +303,16 @@ def test_no_switch_is_given_one_rule_twice():
     rules, intents = settled(PLANS[5])
     for switch in PLANS[5].switches:
         FlowTable(rules.of_switch(intents, switch.name))
+
+
+def test_a_move_computes_only_the_forwarding_entries_that_change_their_port():
+    rules, _ = settled(make_plan(6))
+    towards = rules.plan.towards
+    found = dict(rules.attachment("ue1", "ap2", unlike="ap1"))
+    assert found == {
+        switch: rule
+        for switch, rule in rules.attachment("ue1", "ap2")
+        if towards[switch]["ap2"] != towards[switch]["ap1"]
+    }
+    assert set(found) < set(rules.routers)
+    assert list(rules.attachment("ue1", "ap1", unlike="ap1")) == []
