@@ -19,6 +19,7 @@ from hosts.device.control import Control
 from hosts.device.loop import Loop
 from hosts.device.prober import Prober
 from hosts.device.records import Discoveries, Log, ProbeRecords, session_lines
+from hosts.device.renumbering import Renumbering
 from hosts.device.resolver import Resolver
 from hosts.device.servers import Server
 from hosts.device.session import Session
@@ -78,7 +79,8 @@ class Agent:
         note = Discoveries(self._discovery_log).note
         self._note = note
         self._records = ProbeRecords(self._probe_log)
-        self._prober = Prober(name, plan.family, plan.probes.interval, self._records)
+        trail = plan.dataplane == "p4"
+        self._prober = Prober(name, plan.family, plan.probes.interval, self._records, trail=trail)
         self._loop = Loop(self._prober.send_due)
         self._session = Session(plan.session.interval, plan.session.timeout, lifetime_ns=plan.session.lifetime)
         tls = TlsClient(context.run_dir / "tls" / "ca.pem", logs / f"{name}-tls-keys.log") if plan.http.tls else None
@@ -88,6 +90,7 @@ class Agent:
         self._discovery = methods.discovery(plan, device, self._loop, self._connection, self._resolver, note)
         self._connection.discovery = self._discovery
         self._control = Control(self._loop, name, self._told)
+        self._renumbering = Renumbering(self._loop, self._lost) if plan.renumbers else None
         self._resolv_conf.write(device.resolver_ipv4, device.resolver_ipv6)
         self._stop_reader, self._stop_writer = socket.socketpair()
         self._stopping = False
@@ -172,6 +175,13 @@ class Agent:
             return lambda: None
         self._resolver.flush(which)
         return lambda: self._discovery.dropped(which, time.monotonic_ns())
+
+    def _lost(self, address: Address) -> None:
+        """The device has another address than before: what was begun with the old one is over."""
+        self._note("renumbered", "", f"{address} is gone")
+        self._resolver.lost(address)
+        self._discovery.renumbered(address, time.monotonic_ns())
+        self._connection.lost(address)
 
     def _write_session(self, at_least: int) -> None:
         if len(self._session.attempts) >= at_least:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from meclab import addressing
 from meclab.errors import Problem
+from meclab.methods import Method
 from meclab.model import NAME_PATTERN
 from meclab.quantity import duration_text
 from meclab.scenario import DEFAULT_LINKS, LinkShape, Scenario, is_pair
@@ -38,6 +39,14 @@ def problems(scenario: Scenario, graph: Graph) -> list[Problem]:
         *_events(scenario, graph, joins),
         *_addresses(scenario, graph),
     ]
+
+
+def applicable(scenario: Scenario, method: Method) -> list[Problem]:
+    """What of a scenario does not go with a method that it is run with."""
+    if scenario.dataplane == "p4" and method.name == "bgp-anycast":
+        expected = "openflow with bgp-anycast, whose edges and core are routers; or --method with another one"
+        return [Problem(("dataplane",), "'p4'", expected)]
+    return []
 
 
 def _known(where: Where, name: str, valid: Iterable[str]) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """The lab's own small packets: probes and markers, as bytes.
 
-A probe is a UDP datagram that a device sends and an echo server answers with its own name added; a
-marker is a UDP datagram on the interface `lab0` that makes an instant visible in a capture.
+A probe is a UDP datagram that a device sends and an echo server answers with its own name added. Where switches run a
+P4 program it has a trail: room for the times at which it comes to each of them, which the switches fill in.
+A marker is a UDP datagram on the interface `lab0` that makes an instant visible in a capture.
 """
 
 import json
@@ -16,6 +17,8 @@ APP_PORT = 8080
 ORCHESTRATOR_PORT = 8090
 NORTHBOUND_PORT = 8091
 OPENFLOW_PORT = 6653
+P4RUNTIME_PORT = 9559
+"""The first switch's; each of the others has the next."""
 APP_TLS_PORT = 8443
 UALCMP_PORT = 8092
 """MEC 016, on operations."""
@@ -44,6 +47,13 @@ _PROBE = struct.Struct("!4sBB10sIQ12s")
 """Magic, version, kind (0 request, 1 reply), device, sequence number, send time in ns, serving host."""
 PROBE_BYTES = _PROBE.size
 _VERSION = 1
+STAMPS = 8
+"""Slots of a trail; further switches leave no stamp."""
+_HOPS = struct.Struct("!H")
+_STAMP = struct.Struct("!HHI")
+"""Number of the switch, then 48 bits of microseconds in two parts."""
+TRAIL_BYTES = _HOPS.size + STAMPS * _STAMP.size
+_EMPTY_TRAIL = bytes(TRAIL_BYTES)
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,13 @@ class Probe:
     def is_reply(self) -> bool:
         return bool(self.host)
 
-    def pack(self) -> bytes:
-        """The datagram's payload, `PROBE_BYTES` long for requests and replies alike."""
+    def pack(self, trail: bool = False) -> bytes:
+        """The datagram's payload, `PROBE_BYTES` long for requests and replies alike; with an empty trail
+        `TRAIL_BYTES` more."""
         kind = 1 if self.host else 0
         names = self.device.encode("ascii"), self.host.encode("ascii")
-        return _PROBE.pack(_MAGIC, _VERSION, kind, names[0], self.sequence, self.sent_ns, names[1])
+        probe = _PROBE.pack(_MAGIC, _VERSION, kind, names[0], self.sequence, self.sent_ns, names[1])
+        return probe + _EMPTY_TRAIL if trail else probe
 
 
 def unpack_probe(payload: bytes) -> Probe:
@@ -81,8 +93,31 @@ def unpack_probe(payload: bytes) -> Probe:
 
 
 def probe_reply(request: bytes, host: bytes) -> bytes:
-    """The reply to a packed request, by patching its bytes: what an echo server does a thousand times a second."""
-    return request[:5] + b"\x01" + request[6 : PROBE_BYTES - 12] + host.ljust(12, b"\0")
+    """The reply to a packed request, by patching its bytes: what an echo server does a thousand times a second.
+
+    A trail begins anew: it is the reply's own way that the switches stamp."""
+    reply = request[:5] + b"\x01" + request[6 : PROBE_BYTES - 12] + host.ljust(12, b"\0")
+    return reply if len(request) < PROBE_BYTES + TRAIL_BYTES else reply + _EMPTY_TRAIL
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """When a probe came to a switch."""
+
+    switch: int
+    """`PlannedNode.dpid`."""
+    time_us: int
+    """On a clock that all switches share, from any beginning."""
+
+
+def stamps(payload: bytes) -> tuple[Stamp, ...]:
+    """What the switches on a probe's way wrote into it, in their order; empty where it has no trail."""
+    if len(payload) < PROBE_BYTES + TRAIL_BYTES:
+        return ()
+    (hops,) = _HOPS.unpack_from(payload, PROBE_BYTES)
+    offsets = range(PROBE_BYTES + _HOPS.size, PROBE_BYTES + TRAIL_BYTES, _STAMP.size)
+    found = (_STAMP.unpack_from(payload, offset) for offset in list(offsets)[:hops])
+    return tuple(Stamp(switch, high << 32 | low) for switch, high, low in found)
 
 
 @dataclass(frozen=True)

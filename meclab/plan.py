@@ -12,7 +12,7 @@ from meclab import addressing
 from meclab.methods import Method
 from meclab.model import Family
 from meclab.scenario import Dataplane, Event, LinkClass, LinkShape, Policy, Probes, Radio, Session, Traffic
-from meclab.settings import Bgp, Devapp, Dns, Easdf, Http, Stub
+from meclab.settings import P4, Bgp, Devapp, Dns, Easdf, Http, Stub
 from meclab.topology import SWITCH_ROLES, Role
 
 ROOT = "root"
@@ -20,6 +20,7 @@ ROOT = "root"
 MARKER_INTERFACE = "lab0"
 SignallingRole = Literal[
     "openflow",
+    "p4runtime",
     "northbound",
     "orchestrator",
     "dns",
@@ -175,6 +176,7 @@ class Plan(Part):
     summary: str
     method: Method
     dataplane: Dataplane
+    p4: P4
     links_kind: Literal["netem", "wire"]
     family: Family
     seed: int

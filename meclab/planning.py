@@ -33,7 +33,7 @@ def make(
 ) -> Plan:
     """The plan of one run; raises `ScenarioError` with every problem of the scenario."""
     graph = services.extend(graph, scenario, [method])
-    if found := check.problems(scenario, graph):
+    if found := [*check.applicable(scenario, method), *check.problems(scenario, graph)]:
         raise ScenarioError(found)
     seed = scenario.seed if seed is None else seed
     links = _links(scenario, graph)
@@ -48,6 +48,7 @@ def make(
         summary=scenario.summary,
         method=method,
         dataplane=scenario.dataplane,
+        p4=scenario.p4,
         links_kind=links_kind,
         family=scenario.probes.family,
         seed=seed,
@@ -79,7 +80,7 @@ def make(
         duration_ns=scenario.duration or last_ns + _settling_ns(scenario) + scenario.drain,
         drain_ns=scenario.drain,
         captures=_captures(scenario, method, nodes, links, devices),
-        signalling=provision.signalling(method),
+        signalling=provision.signalling(method, scenario.dataplane, sum(node.dpid is not None for node in nodes)),
     )
 
 

@@ -6,7 +6,7 @@ from meclab import packets
 from meclab.addressing import Pair
 from meclab.methods import BY_ADDRESS, BY_NAME, Method
 from meclab.plan import PlannedNode, PlannedProgram, SignallingPort, SignallingRole
-from meclab.scenario import Scenario
+from meclab.scenario import Dataplane, Scenario
 from meclab.topology import Role
 
 _PROGRAMS: dict[str, tuple[tuple[Role, str], ...]] = {
@@ -86,13 +86,19 @@ def serves_resolver(scenario: Scenario, method: Method, role: Role) -> bool:
     return role == "mec" and method.name == "edge-dns" and method.variant == "anycast"
 
 
-def signalling(method: Method) -> tuple[SignallingPort, ...]:
-    """Every control port of the lab; `own` by method."""
+def signalling(method: Method, dataplane: Dataplane, switches: int) -> tuple[SignallingPort, ...]:
+    """Every control port of the lab; `own` by method. Each switch of P4 has a port of its own."""
     by_switch = method.name == "vip"
     by_name = method.name in BY_NAME
     easdf = method.name == "easdf"
-    table: tuple[tuple[SignallingRole, int, bool], ...] = (
+    to_switches: tuple[tuple[SignallingRole, int, bool], ...] = (
         ("openflow", packets.OPENFLOW_PORT, by_switch or easdf),
+    )
+    if dataplane == "p4":
+        ports = range(packets.P4RUNTIME_PORT, packets.P4RUNTIME_PORT + switches)
+        to_switches = tuple(("p4runtime", port, by_switch or easdf) for port in ports)
+    table: tuple[tuple[SignallingRole, int, bool], ...] = (
+        *to_switches,
         ("northbound", packets.NORTHBOUND_PORT, by_switch or easdf),
         ("orchestrator", packets.ORCHESTRATOR_PORT, False),
         ("dns", packets.DNS_PORT, by_name or method.name == "http-redirect"),

@@ -13,11 +13,11 @@ from pydantic import ConfigDict, Field, model_validator
 from meclab.methods import Method, MethodField
 from meclab.model import MILLISECOND, SECOND, Family, Model, Name
 from meclab.quantity import Duration, Fraction, Rate, Size
-from meclab.settings import Bgp, Devapp, Dns, Easdf, Http, Stub
+from meclab.settings import P4, Bgp, Devapp, Dns, Easdf, Http, Stub
 
 LinkClass = Literal["access", "local", "backhaul", "internet", "services", "control", "operations", "management"]
 LinkKind = Literal["auto", "netem", "wire"]
-Dataplane = Literal["openflow"]
+Dataplane = Literal["openflow", "p4"]
 
 
 class LinkShape(Model):
@@ -313,6 +313,7 @@ class Scenario(Model):
     topology: Topology = Topology()
     methods: Annotated[tuple[MethodField, ...], Field(min_length=1)] = (Method(name="vip", variant="immediate"),)
     dataplane: Dataplane = "openflow"
+    p4: P4 = P4()
     link_kind: LinkKind = "auto"
     links: dict[str, LinkShape] = {}
     """By class (`backhaul`) or by pair (`edge1-core`); the pair wins, key by key."""

@@ -84,6 +84,15 @@ class Devapp(Model):
     callback_tries: Annotated[int, Field(ge=1, le=100)] = 8
 
 
+class P4(Model):
+    """Switches that run a P4 program (`dataplane: p4`)."""
+
+    target: Literal["ebpf", "bmv2"] = "ebpf"
+    """What runs it: the lab's own switch, or BMv2's `simple_switch_grpc` where it is installed."""
+    program: Annotated[str, Field(min_length=1)] | None = None
+    """A program in place of the lab's own, with tables of the same names; seen from the scenario's file."""
+
+
 class Bgp(Model):
     """Routed anycast (RFC 4271, RFC 5880); the timers are named in the results."""
 

@@ -12,7 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import capture, control, launch, scenario_file
-from experiments.commands.options import lab_option, links_option, out_option, overrides_option
+from experiments.commands.options import (
+    dataplane_option,
+    lab_option,
+    links_option,
+    of_dataplane,
+    out_option,
+    overrides_option,
+    p4_target_option,
+)
 from experiments.inside import Mode
 from meclab.errors import InputError, RunError
 from meclab.plan import Plan, PlannedDevice
@@ -32,12 +40,23 @@ def _plan(lab: registry.Lab) -> Plan:
 @click.command()
 @click.argument("scenario")
 @click.option("--method", help="Method to run it with; by default vip where the scenario has it, else its first.")
+@dataplane_option
+@p4_target_option
 @links_option
 @overrides_option
 @out_option
-def up(scenario: str, method: str | None, links: LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
+def up(
+    scenario: str,
+    method: str | None,
+    dataplane: str | None,
+    p4_target: str | None,
+    links: LinkKind | None,
+    overrides: tuple[str, ...],
+    out: Path,
+) -> None:
     """Bring a scenario's network up and leave it running, for your own experiments."""
-    chosen = scenario_file.load(scenario, scenario_file.overrides(overrides))[0]
+    changes = scenario_file.overrides(overrides) | of_dataplane(dataplane, p4_target)
+    chosen = scenario_file.load(scenario, changes)[0]
     graph = scenario_file.graph(chosen)
     kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
     steered = next((known for known in chosen.methods if known.name == "vip"), chosen.methods[0])

@@ -11,9 +11,18 @@ import click
 from rich.console import Console
 
 from experiments import report, runner, scenario_file, terminal
-from experiments.commands.options import RUNS, links_option, out_option, overrides_option
+from experiments.commands.options import (
+    RUNS,
+    dataplane_option,
+    links_option,
+    of_dataplane,
+    out_option,
+    overrides_option,
+    p4_target_option,
+)
+from meclab import check
 from meclab.errors import InputError
-from meclab.methods import BY_NAME
+from meclab.methods import BY_NAME, Method
 from meclab.quantity import duration_text
 from meclab.scenario import LinkKind, Scenario
 
@@ -76,21 +85,40 @@ def conclude(jobs: Sequence[runner.Job], finished: Sequence[runner.Finished], ou
 @click.command()
 @click.option("--quick", is_flag=True, help="Two handovers per method: enough to see that everything works.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run on standard output.")
+@dataplane_option
+@p4_target_option
 @links_option
 @overrides_option
 @out_option
-def demo(quick: bool, as_json: bool, links: LinkKind | None, overrides: tuple[str, ...], out: Path) -> None:
+def demo(
+    quick: bool,
+    as_json: bool,
+    dataplane: str | None,
+    p4_target: str | None,
+    links: LinkKind | None,
+    overrides: tuple[str, ...],
+    out: Path,
+) -> None:
     """Compare every method on one handover: table, pictures and captures, in under 5 minutes."""
-    changes = dict(QUICK) if quick else {}
+    changes = (dict(QUICK) if quick else {}) | of_dataplane(dataplane, p4_target)
     scenarios = scenario_file.load("handover", changes | scenario_file.overrides(overrides))
-    jobs = runner.jobs(scenarios, links=links)
+    jobs = runner.jobs(scenarios, _applicable(scenarios[0]), links)
     conclude(jobs, run_all(jobs, out, as_json), out / "handover", as_json)
+
+
+def _applicable(scenario: Scenario) -> list[Method]:
+    """The methods that go with the data plane; says which are left out."""
+    left_out = [method for method in scenario.methods if check.applicable(scenario, method)]
+    for method in left_out:
+        messages.print(f"left out: {method.label}, which has no switches with dataplane {scenario.dataplane}")
+    return [method for method in scenario.methods if method not in left_out]
 
 
 @click.command()
 @click.argument("scenario")
 @click.option("--method", "methods", multiple=True, metavar="M", help="cloud, sticky, vip or vip:pinned. Repeatable.")
-@click.option("--dataplane", type=click.Choice(["openflow"]), help="Data plane of the switches.")
+@dataplane_option
+@p4_target_option
 @links_option
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of the first run; repeats count up from it.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True)
@@ -102,6 +130,7 @@ def run(
     scenario: str,
     methods: tuple[str, ...],
     dataplane: str | None,
+    p4_target: str | None,
     links: LinkKind | None,
     seed: int | None,
     repeats: int,
@@ -111,7 +140,7 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run a scenario: a name (see experiments/scenarios) or a YAML file."""
-    changes = scenario_file.overrides(overrides) | ({"dataplane": dataplane} if dataplane else {})
+    changes = scenario_file.overrides(overrides) | of_dataplane(dataplane, p4_target)
     scenarios: list[Scenario] = scenario_file.load(scenario, changes)
     jobs = runner.jobs(scenarios, [scenario_file.method(m) for m in methods], links, seed, repeats)
     if dry_run:

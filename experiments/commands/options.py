@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,14 @@ links_option = click.option(
     type=click.Choice(["auto", "netem", "wire"]),
     help="Kind of links: netem (kernel) or wire (user space); auto takes what the machine has.",
 )
+dataplane_option = click.option(
+    "--dataplane",
+    type=click.Choice(["openflow", "p4"]),
+    help="What the switches run: Open vSwitch, or P4.",
+)
+p4_target_option = click.option(
+    "--p4-target", type=click.Choice(["ebpf", "bmv2"]), help="What runs the P4 program: the lab's own switch, or BMv2."
+)
 overrides_option = click.option(
     "--set",
     "overrides",
@@ -29,3 +38,9 @@ overrides_option = click.option(
     help="Change a parameter of the scenario, such as radio.interruption=100ms. May be repeated.",
 )
 lab_option = click.option("--lab", "name", metavar="NAME", help="Which lab, where several run (see `lab ps`).")
+
+
+def of_dataplane(dataplane: str | None, p4_target: str | None) -> dict[str, Any]:
+    """What these options change of a scenario, by path."""
+    given = {"dataplane": dataplane, "p4.target": p4_target}
+    return {path: value for path, value in given.items() if value is not None}

@@ -42,7 +42,13 @@ class Prober:
     """Sends a device's probes to its client's server and takes the replies."""
 
     def __init__(
-        self, device: str, family: Family, interval_ns: int, records: ProbeRecords, port: int = PROBE_PORT
+        self,
+        device: str,
+        family: Family,
+        interval_ns: int,
+        records: ProbeRecords,
+        port: int = PROBE_PORT,
+        trail: bool = False,
     ) -> None:
         self.timer = Timer()
         self.socket = socket.socket(socket.AF_INET if family == "ipv4" else socket.AF_INET6, socket.SOCK_DGRAM)
@@ -61,6 +67,7 @@ class Prober:
         self._device = device
         self._interval_ns = interval_ns
         self._records = records
+        self._trail = trail
         self._sequence = 0
         self._start_ns = 0
 
@@ -88,7 +95,7 @@ class Prober:
     def _send(self, sequence: int, server: tuple[str, int]) -> None:
         sent_ns = time.time_ns()
         try:
-            self.socket.sendto(Probe(self._device, sequence, sent_ns).pack(), server)
+            self.socket.sendto(Probe(self._device, sequence, sent_ns).pack(self._trail), server)
         except OSError:
             self.unsent += 1
             return

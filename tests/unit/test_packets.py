@@ -1,11 +1,23 @@
 """Probes and markers as bytes."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meclab.errors import PeerError
-from meclab.packets import PROBE_BYTES, Marker, Probe, probe_reply, unpack_marker, unpack_probe
+from meclab.packets import (
+    PROBE_BYTES,
+    TRAIL_BYTES,
+    Marker,
+    Probe,
+    Stamp,
+    probe_reply,
+    stamps,
+    unpack_marker,
+    unpack_probe,
+)
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 
@@ -21,6 +33,19 @@ def test_a_probe_survives_the_wire(device: str, sequence: int, sent_ns: int, hos
 def test_the_patched_reply_is_the_packed_one(device: str, sequence: int, host: str) -> None:
     request = Probe(device, sequence, 7)
     assert probe_reply(request.pack(), host.encode()) == Probe(device, sequence, 7, host).pack()
+
+
+def test_a_probe_may_have_room_for_stamps_and_its_reply_has_its_own() -> None:
+    probe = Probe("ue1", 7, 123)
+    request = probe.pack(trail=True)
+    assert len(request) == PROBE_BYTES + TRAIL_BYTES
+    assert stamps(request) == () == stamps(probe.pack())
+    stamped = bytearray(request)
+    stamped[PROBE_BYTES : PROBE_BYTES + 18] = struct.pack("!HHHIHHI", 2, 3, 0, 1000, 4, 1, 5)
+    assert stamps(bytes(stamped)) == (Stamp(3, 1000), Stamp(4, (1 << 32) + 5))
+    assert unpack_probe(bytes(stamped)) == probe
+    reply = probe_reply(bytes(stamped), b"mec1")
+    assert (len(reply), stamps(reply), unpack_probe(reply).host) == (len(request), (), "mec1")
 
 
 @given(st.binary(max_size=80))
