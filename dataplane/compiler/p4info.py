@@ -13,7 +13,6 @@ from finsy.proto import p4i, p4t
 
 from dataplane.compiler.errors import NOWHERE, Position
 from dataplane.compiler.identifiers import Kind, aliases, number_members, number_objects
-from dataplane.compiler.layout import MAXIMUM_GROUP
 from dataplane.compiler.lowered import (
     Action,
     Annotations,
@@ -26,13 +25,14 @@ from dataplane.compiler.lowered import (
     Profile,
     Program,
     Register,
+    Struct,
     Table,
     TableAction,
     Type,
     width,
 )
 
-UNTOLD = {"id", "name", "alias", "brief", "description", "hidden"}
+UNTOLD = {"id", "name", "alias", "brief", "description"}
 """Annotations that have fields of their own in P4Info."""
 
 MATCH_TYPES = {
@@ -69,44 +69,34 @@ class _Description:
     def message(self) -> p4i.P4Info:
         message = p4i.P4Info(
             pkg_info=_package(self.program),
-            tables=[self._table(table) for table in self._tables],
-            actions=[self._action(action) for action in self._actions],
+            tables=[self._table(table) for table in self.program.tables],
+            actions=[self._action(action) for action in self.program.actions],
             action_profiles=[self._profile(profile) for profile in self.program.profiles],
             counters=[self._counter(counter) for counter in self.program.counters if counter.size is not None],
-            direct_counters=[self._direct_counter(table, table.counter) for table in self._tables if table.counter],
+            direct_counters=[
+                self._direct_counter(table, table.counter) for table in self.program.tables if table.counter
+            ],
             meters=[self._meter(meter) for meter in self.program.meters if meter.size is not None],
-            direct_meters=[self._direct_meter(table, table.meter) for table in self._tables if table.meter],
+            direct_meters=[self._direct_meter(table, table.meter) for table in self.program.tables if table.meter],
             controller_packet_metadata=[self._packet(header) for header in self.program.controller_headers],
             registers=[self._register(register) for register in self.program.registers],
             digests=[self._digest(digest) for digest in self.program.digests],
         )
         for digest in self.program.digests:
-            members = [
-                p4t.P4StructTypeSpec.Member(name=field.name, type_spec=_data_type(field.type))
-                for field in digest.type.fields
-            ]
-            message.type_info.structs[digest.type.name].CopyFrom(p4t.P4StructTypeSpec(members=members))
+            _name_type(digest.type, message.type_info)
         return message
-
-    @property
-    def _tables(self) -> list[Table]:
-        return [table for table in self.program.tables if "hidden" not in table.annotations]
-
-    @property
-    def _actions(self) -> list[Action]:
-        return [action for action in self.program.actions if "hidden" not in action.annotations]
 
     @cached_property
     def _ids(self) -> dict[Kind, dict[str, int]]:
         program = self.program
         places: dict[Kind, dict[str, tuple[Annotations, Position]]] = {
-            Kind.TABLE: {table.name: (table.annotations, table.position) for table in self._tables},
-            Kind.ACTION: {action.name: (action.annotations, action.position) for action in self._actions},
+            Kind.TABLE: {table.name: (table.annotations, table.position) for table in self.program.tables},
+            Kind.ACTION: {action.name: (action.annotations, action.position) for action in self.program.actions},
             Kind.ACTION_PROFILE: _places(program.profiles),
             Kind.COUNTER: _places(counter for counter in program.counters if counter.size is not None),
-            Kind.DIRECT_COUNTER: _places(table.counter for table in self._tables if table.counter),
+            Kind.DIRECT_COUNTER: _places(table.counter for table in self.program.tables if table.counter),
             Kind.METER: _places(meter for meter in program.meters if meter.size is not None),
-            Kind.DIRECT_METER: _places(table.meter for table in self._tables if table.meter),
+            Kind.DIRECT_METER: _places(table.meter for table in self.program.tables if table.meter),
             Kind.REGISTER: _places(program.registers),
             Kind.DIGEST: _places(program.digests),
             Kind.CONTROLLER_HEADER: _places(program.controller_headers),
@@ -130,11 +120,11 @@ class _Description:
         message = p4i.Table(
             preamble=self._preamble(Kind.TABLE, table.name, table.annotations),
             match_fields=_match_fields(table),
-            action_refs=[self._action_ref(entry) for entry in table.actions if entry.action in self._actions],
+            action_refs=[self._action_ref(entry) for entry in table.actions],
             size=table.size,
             is_const_table=table.constant_entries,
         )
-        if table.constant_default and table.default.action in self._actions:
+        if table.constant_default:
             message.const_default_action_id = self._ids[Kind.ACTION][table.default.action.name]
         if table.profile:
             message.implementation_id = self._ids[Kind.ACTION_PROFILE][table.profile.name]
@@ -175,15 +165,15 @@ class _Description:
         )
 
     def _profile(self, profile: Profile) -> p4i.ActionProfile:
-        users = [self._ids[Kind.TABLE][table.name] for table in self._tables if table.profile is profile]
+        users = [self._ids[Kind.TABLE][table.name] for table in self.program.tables if table.profile is profile]
         message = p4i.ActionProfile(
             preamble=self._preamble(Kind.ACTION_PROFILE, profile.name, profile.annotations),
             table_ids=users,
             with_selector=profile.algorithm is not None,
             size=profile.size,
         )
-        if profile.algorithm is not None:
-            message.max_group_size = int(profile.annotations.get("max_group_size", str(MAXIMUM_GROUP)), 0)
+        if "max_group_size" in profile.annotations:
+            message.max_group_size = int(profile.annotations["max_group_size"], 0)
         return message
 
     def _counter(self, counter: Counter) -> p4i.Counter:
@@ -284,11 +274,35 @@ def _counter_unit(counter: Counter) -> p4i.CounterSpec:
     return p4i.CounterSpec(unit=COUNTER_UNITS[counter.unit])
 
 
+def _name_type(of: Type, known: p4t.P4TypeInfo) -> None:
+    """Adds a struct or header, and those within it, to the named types."""
+    if isinstance(of, Struct):
+        members = [
+            p4t.P4StructTypeSpec.Member(name=field.name, type_spec=_data_type(field.type)) for field in of.fields
+        ]
+        known.structs[of.name].CopyFrom(p4t.P4StructTypeSpec(members=members))
+        for field in of.fields:
+            _name_type(field.type, known)
+    elif isinstance(of, Header):
+        bits = [
+            p4t.P4HeaderTypeSpec.Member(name=field.name, type_spec=_bit_type(width(field.type))) for field in of.fields
+        ]
+        known.headers[of.name].CopyFrom(p4t.P4HeaderTypeSpec(members=bits))
+
+
+def _bit_type(bits: int) -> p4t.P4BitstringLikeTypeSpec:
+    return p4t.P4BitstringLikeTypeSpec(bit=p4t.P4BitTypeSpec(bitwidth=bits))
+
+
 def _data_type(of: Type) -> p4t.P4DataTypeSpec:
+    if isinstance(of, Struct):
+        return p4t.P4DataTypeSpec(struct=p4t.P4NamedType(name=of.name))
+    if isinstance(of, Header):
+        return p4t.P4DataTypeSpec(header=p4t.P4NamedType(name=of.name))
     if isinstance(of, Bits) and of.signed:
         bits = p4t.P4BitstringLikeTypeSpec(int=p4t.P4IntTypeSpec(bitwidth=of.width))
     elif isinstance(of, Bits):
-        bits = p4t.P4BitstringLikeTypeSpec(bit=p4t.P4BitTypeSpec(bitwidth=of.width))
+        bits = _bit_type(of.width)
     else:
         return p4t.P4DataTypeSpec(bool=p4t.P4BoolType())
     return p4t.P4DataTypeSpec(bitstring=bits)

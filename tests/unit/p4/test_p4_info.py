@@ -114,14 +114,6 @@ def test_selector_keys_are_no_match_fields_and_profiles_know_their_tables(info):
     assert profile.with_selector and profile.size == 64
 
 
-def test_hidden_objects_are_not_told():
-    hidden = handmade.table(
-        "MyIngress.secret", [(*handmade.PORT, handmade.MatchKind.EXACT)], annotations={"hidden": ""}
-    )
-    found = p4info(handmade.program(tables=(handmade.lpm, hidden)))
-    assert [table.preamble.name for table in found.tables] == ["MyIngress.ipv4_lpm"]
-
-
 def test_the_text_form_reads_back_to_the_same(info):
     assert text_format.Parse(p4info_text(info), p4i.P4Info()) == info
 

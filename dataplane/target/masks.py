@@ -1,0 +1,123 @@
+"""The list of masks that a ternary lookup goes through, best first, changed under traffic.
+
+A lookup reads slot after slot upwards while the switch writes. An entry that is there must be found at every moment, so
+a mask moves upwards, away from the reader, and is in two slots while it moves. A mask without entries leaves a
+tombstone, `NO_MASK`, which the next insertion below it takes up. Only where the list is full and all tombstones are
+below does something move down, and then each step waits until no lookup that began before it is running.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dataplane.target.maps import Map, number
+from dataplane.target.numbers import Numbers
+from dataplane.target.refusal import exhausted
+
+NO_MASK = 0xFFFFFFFF
+"""Number of a slot whose mask has no entries: nothing is found under it, and the lookup goes on."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One slot; no entry under its mask has a better priority than `best`."""
+
+    best: int
+    number: int
+    mask: bytes
+
+    def value(self) -> bytes:
+        return number(self.best) + number(self.number) + self.mask
+
+
+class Masks:
+    """The masks of one table, each with a number of its own."""
+
+    def __init__(self, table: str, slots: Map, settle: Callable[[], None]) -> None:
+        """`settle` returns when no lookup that began before the call is running."""
+        self._table = table
+        self._map = slots
+        self._settle = settle
+        self._slots: list[Slot] = []
+        self._numbers: dict[bytes, int] = {}
+        self._users: dict[bytes, int] = {}
+        # One slot more than masks: room for one that moves.
+        self._most = slots.max_entries - 1
+        self._free = Numbers(0, self._most)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def number(self, mask: bytes) -> int | None:
+        return self._numbers.get(mask)
+
+    def reserve(self, masks: set[bytes]) -> None:
+        """Refuses where so many new masks have no room."""
+        new = masks - set(self._numbers)
+        if len(self._numbers) + len(new) > self._most:
+            raise exhausted(
+                f"{self._table}: found {len(self._numbers)} distinct masks and {len(new)} more; "
+                f"expected at most {self._most}"
+            )
+
+    def add(self, mask: bytes) -> int:
+        """One more entry has this mask; its number. It is looked up once `raise_to` has been called."""
+        if mask not in self._numbers:
+            taken = self._free.take()
+            assert taken is not None, "reserve() comes first"
+            self._numbers[mask] = taken
+        self._users[mask] = self._users.get(mask, 0) + 1
+        return self._numbers[mask]
+
+    def raise_to(self, mask: bytes, priority: int) -> None:
+        """Makes sure that lookups come to this mask before they settle for less than `priority`."""
+        identifier = self._numbers[mask]
+        held = next((slot for slot in self._slots if slot.number == identifier), None)
+        if held is None or held.best < priority:
+            self._insert(Slot(priority, identifier, mask))
+            if held is not None:
+                self._bury(identifier, keep_first=True)
+
+    def remove(self, mask: bytes) -> None:
+        """One entry less has this mask; call it after the entry has gone."""
+        self._users[mask] -= 1
+        if self._users[mask]:
+            return
+        identifier = self._numbers.pop(mask)
+        del self._users[mask]
+        self._bury(identifier)
+        self._free.give_back(identifier)
+
+    def _insert(self, new: Slot) -> None:
+        place = next((index for index, slot in enumerate(self._slots) if slot.best < new.best), len(self._slots))
+        holes = [index for index, slot in enumerate(self._slots) if slot.number == NO_MASK]
+        above = next((index for index in holes if index >= place), len(self._slots))
+        if above < self._map.max_entries:
+            self._push_up(new, place, above)
+        else:
+            self._push_down(new, holes[-1], place)
+
+    def _push_up(self, new: Slot, place: int, hole: int) -> None:
+        if hole == len(self._slots):
+            self._slots.append(new)
+        for index in range(hole, place, -1):
+            self._write(index, self._slots[index - 1])
+        self._write(place, new)
+
+    def _push_down(self, new: Slot, hole: int, place: int) -> None:
+        for index in range(hole, place - 1):
+            self._write(index, self._slots[index + 1])
+            self._settle()
+        self._write(place - 1, new)
+
+    def _bury(self, identifier: int, keep_first: bool = False) -> None:
+        places = [index for index, slot in enumerate(self._slots) if slot.number == identifier]
+        for index in places[1 if keep_first else 0 :]:
+            self._write(index, Slot(self._slots[index].best, NO_MASK, bytes(len(self._slots[index].mask))))
+        while self._slots and self._slots[-1].number == NO_MASK:
+            last = len(self._slots) - 1
+            self._write(last, Slot(0, NO_MASK, bytes(len(self._slots[last].mask))))
+            self._slots.pop()
+
+    def _write(self, index: int, slot: Slot) -> None:
+        self._map.update(number(index), slot.value().ljust(self._map.value_size, b"\0"))
+        self._slots[index] = slot

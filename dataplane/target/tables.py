@@ -1,0 +1,327 @@
+"""Entries of a table, as P4Runtime writes and reads them (section "TableEntry")."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from finsy.proto import p4i, p4r
+
+from dataplane.compiler.layout import NO_INDEX, TableLayout
+from dataplane.target.actions import Actions
+from dataplane.target.keys import Row, rows_of
+from dataplane.target.maps import Maps, number
+from dataplane.target.matching import Matched, key_of
+from dataplane.target.numbers import Numbers
+from dataplane.target.profiles import Deciding
+from dataplane.target.refusal import denied, exhausted, invalid, missing, present, unimplemented
+from dataplane.target.resources import Clock, Counters, Hits, Meters
+
+Update = p4r.Update
+Identity = tuple[tuple[Matched, ...], int]
+"""What an entry matches, and its priority (0 where the table has none)."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One entry: as it is read back, and as it lies in the maps."""
+
+    message: p4r.TableEntry
+    """Without counters and meters."""
+    rows: list[Row]
+    priority: int
+    """In the maps."""
+    index: int
+    record: bytes
+    idle_since_ns: int
+    """When it was inserted, or when its idleness was told last."""
+
+
+class Table:
+    """One table."""
+
+    def __init__(
+        self,
+        info: p4i.Table,
+        layout: TableLayout,
+        maps: Maps,
+        actions: Actions,
+        deciding: Deciding,
+        clock: Clock,
+        settle: Callable[[], None],
+    ) -> None:
+        self.id = info.preamble.id
+        self.name = info.preamble.alias
+        self._info = info
+        self._layout = layout
+        self._key = key_of(info, layout)
+        self._rows = rows_of(self.name, self._key.fields, layout, maps, settle)
+        self._needs_priority = self._key.needs_priority
+        self._actions = actions
+        self._deciding = deciding
+        self._clock = clock
+        self._entries: dict[Identity, Entry] = {}
+        self._numbers = Numbers(0, layout.size)
+        self._default_map = maps[layout.default]
+        self._default = p4r.TableEntry()
+        self._first_default = p4r.TableEntry()
+        self.counters = Counters(f"{self.name}'s counter", maps[layout.counter]) if layout.counter else None
+        self.meters = Meters(f"{self.name}'s meter", maps[layout.meter]) if layout.meter else None
+        self._hits = Hits(maps[layout.last_hit]) if layout.last_hit else None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def fill(self, message: p4r.TableEntry) -> None:
+        """An entry or the default of the program itself."""
+        if message.is_default_action:
+            self._set_default(message)
+            self._first_default = self._default
+        else:
+            self._insert(message)
+
+    def write(self, kind: int, message: p4r.TableEntry) -> None:
+        """One update; refuses with the reason, and then nothing has changed."""
+        if message.HasField("time_since_last_hit"):
+            raise invalid(f"{self.name}: found time_since_last_hit in an update; expected it in reads alone")
+        if message.is_default_action:
+            self._write_default(kind, message)
+        elif self._info.is_const_table and (kind != Update.MODIFY or message.HasField("action")):
+            raise denied(f"{self.name}: its entries are const; expected reads, or MODIFY of counters and meters alone")
+        elif kind == Update.INSERT:
+            self._insert(message)
+        elif kind == Update.MODIFY:
+            self._modify(message)
+        else:
+            self._delete(message)
+
+    # entries
+
+    def find(self, message: p4r.TableEntry) -> Entry:
+        """The entry that a message names by match and priority."""
+        entry = self._entries.get(self._identify(message))
+        if entry is None:
+            raise missing(f"{self.name}: found no entry with this match and priority; expected one that was inserted")
+        return entry
+
+    def _identify(self, message: p4r.TableEntry) -> Identity:
+        priority = message.priority
+        if self._needs_priority and priority <= 0:
+            raise invalid(
+                f"{self.name}: found priority {priority}; expected 1 or more, for keys are ternary, range or optional"
+            )
+        if priority and not self._needs_priority:
+            raise invalid(f"{self.name}: found priority {priority}; expected none, for every key is exact or lpm")
+        return self._key.parse(message.match), priority
+
+    def _insert(self, message: p4r.TableEntry) -> None:
+        copy = _copy(message)
+        identity = self._identify(copy)
+        if identity in self._entries:
+            raise present(f"{self.name}: an entry with this match and priority is there; expected another, or MODIFY")
+        self._check_idle(message)
+        counts, config = self._initial_resources(message)
+        index = self._numbers.take()
+        if index is None:
+            raise exhausted(f"{self.name}: found {len(self._entries)} entries; expected at most its size")
+        record = None
+        try:
+            record = self._deciding.take(copy.action, index)
+            self._reset(index, counts, config)
+            rows = self._rows.of(identity[0])
+            priority = identity[1] or self._length(identity[0])
+            self._rows.insert(rows, priority, record)
+        except Exception:
+            if record is not None:
+                self._deciding.release(copy.action, index, record)
+            self._numbers.give_back(index)
+            raise
+        _strip(copy)
+        self._entries[identity] = Entry(copy, rows, priority, index, record, self._clock())
+
+    def _modify(self, message: p4r.TableEntry) -> None:
+        copy = _copy(message)
+        entry = self.find(copy)
+        if entry.message.is_const and message.HasField("action"):
+            raise denied(f"{self.name}: the entry is const; expected reads, or MODIFY of counters and meters alone")
+        self._check_idle(message)
+        _, config = self._initial_resources(message)
+        if message.HasField("action"):
+            record = self._deciding.take(copy.action, entry.index)
+            self._rows.modify(entry.rows, entry.priority, entry.record, record)
+            self._deciding.release(entry.message.action, entry.index, entry.record)
+            entry.record = record
+        else:
+            copy.action.CopyFrom(entry.message.action)
+        if self.counters and message.HasField("counter_data"):
+            self.counters.write(entry.index, message.counter_data)
+        if self.meters:
+            self.meters.write(entry.index, config)
+        _strip(copy)
+        copy.is_const = entry.message.is_const
+        entry.message = copy
+        entry.idle_since_ns = self._clock()
+
+    def _delete(self, message: p4r.TableEntry) -> None:
+        entry = self.find(message)
+        if entry.message.is_const:
+            raise denied(f"{self.name}: the entry is const; expected one that can be deleted")
+        self._rows.remove(entry.rows, entry.priority, entry.record)
+        self._deciding.release(entry.message.action, entry.index, entry.record)
+        del self._entries[self._identify(message)]
+        self._numbers.give_back(entry.index)
+
+    def _length(self, matched: tuple[Matched, ...]) -> int:
+        """Of several prefixes without priority, the longest together wins."""
+        return 1 + sum(int.from_bytes(mask, "big").bit_count() for _, mask in matched)
+
+    # the default action
+
+    def _write_default(self, kind: int, message: p4r.TableEntry) -> None:
+        if kind != Update.MODIFY:
+            raise invalid(f"{self.name}: found INSERT or DELETE of the default action; expected MODIFY")
+        if message.match or message.priority:
+            raise invalid(f"{self.name}: found match or priority with the default action; expected neither")
+        if message.idle_timeout_ns:
+            raise invalid(f"{self.name}: found an idle timeout of the default action; expected none")
+        for given in ("meter_config", "counter_data"):
+            if message.HasField(given):
+                raise unimplemented(
+                    f"{self.name}: found {given} of the default action; it has no counter or meter here"
+                )
+        if self._info.const_default_action_id:
+            raise denied(f"{self.name}: its default action is const; expected reads alone")
+        if self._info.implementation_id and message.HasField("action"):
+            raise invalid(f"{self.name}: found a default action; expected none, for the table has an action profile")
+        self._set_default(message if message.HasField("action") else self._first_default)
+
+    def _set_default(self, message: p4r.TableEntry) -> None:
+        copy = _copy(message)
+        if copy.action.WhichOneof("type") != "action":
+            raise invalid(f"{self.name}: found no action of its own as default; expected one")
+        action = self._actions.find(copy.action.action.action_id, default=True)
+        record = action.record(copy.action.action, self._default_map.value_size, NO_INDEX)
+        self._default_map.update(number(0), record)
+        self._default = copy
+
+    # counters, meters, times
+
+    def _initial_resources(self, message: p4r.TableEntry) -> tuple[Any, Any]:
+        """Checks the counts and the meter of an update before anything changes."""
+        if message.HasField("meter_counter_data"):
+            raise unimplemented(f"{self.name}: found meter_counter_data; colours are not counted here, expected none")
+        counts = config = None
+        if message.HasField("counter_data"):
+            if self.counters is None:
+                raise invalid(f"{self.name}: found counter_data; expected none, for the table has no direct counter")
+            self.counters.value(message.counter_data)
+            counts = message.counter_data
+        if message.HasField("meter_config"):
+            if self.meters is None:
+                raise invalid(f"{self.name}: found meter_config; expected none, for the table has no direct meter")
+            self.meters.value(message.meter_config)
+            config = message.meter_config
+        return counts, config
+
+    def _reset(self, index: int, counts: Any, config: Any) -> None:
+        if self.counters and counts:
+            self.counters.write(index, counts)
+        elif self.counters:
+            self.counters.clear(index)
+        if self.meters:
+            self.meters.write(index, config)
+        if self._hits:
+            self._hits.clear(index)
+
+    def _check_idle(self, message: p4r.TableEntry) -> None:
+        if message.idle_timeout_ns and self._hits is None:
+            raise invalid(f"{self.name}: found an idle timeout; expected none, for the table does not support it")
+        if message.idle_timeout_ns < 0:
+            raise invalid(f"{self.name}: found idle timeout {message.idle_timeout_ns}; expected 0 or more nanoseconds")
+
+    def _idle_ns(self, entry: Entry) -> int:
+        assert self._hits is not None
+        return max(0, self._clock() - max(entry.idle_since_ns, self._hits.last(entry.index)))
+
+    def expire(self) -> list[p4r.TableEntry]:
+        """Entries that were idle as long as they may; each is told again after as long a time."""
+        if self._hits is None:
+            return []
+        idle = []
+        for entry in self._entries.values():
+            allowed = entry.message.idle_timeout_ns
+            if allowed and self._idle_ns(entry) >= allowed:
+                entry.idle_since_ns = self._clock()
+                idle.append(entry.message)
+        return idle
+
+    # reads
+
+    def read(self, request: p4r.TableEntry) -> Iterator[p4r.TableEntry]:
+        """The entries that a request names or filters, with the counters, meters and times that it asks for."""
+        if request.is_default_action:
+            if self._default.HasField("action"):
+                yield self._default
+            return
+        if request.HasField("time_since_last_hit") and self._hits is None and request.table_id:
+            raise invalid(f"{self.name}: found time_since_last_hit; expected none, for timeouts are not supported")
+        for entry in self.select(request):
+            yield self._shown(entry, request)
+
+    def select(self, request: p4r.TableEntry) -> list[Entry]:
+        """Entries by match, priority, metadata and action, each where the request has it."""
+        return [entry for entry in self._named(request) if _passes(entry.message, request)]
+
+    def _named(self, request: p4r.TableEntry) -> list[Entry]:
+        if not request.match:
+            return list(self._entries.values())
+        if self._needs_priority and not request.priority:
+            matched = self._key.parse(request.match)
+            return [entry for identity, entry in self._entries.items() if identity[0] == matched]
+        entry = self._entries.get(self._identify(request))
+        return [entry] if entry else []
+
+    def _shown(self, entry: Entry, request: p4r.TableEntry) -> p4r.TableEntry:
+        shown = _copy(entry.message)
+        if request.HasField("counter_data") and self.counters:
+            shown.counter_data.CopyFrom(self.counters.read(entry.index))
+        if request.HasField("meter_config") and self.meters:
+            config = self.meters.read(entry.index)
+            if config:
+                shown.meter_config.CopyFrom(config)
+        if request.HasField("time_since_last_hit") and self._hits:
+            last = self._hits.last(entry.index)
+            since = self._clock() - last if last else self._clock() - entry.idle_since_ns
+            shown.time_since_last_hit.elapsed_ns = max(0, since)
+        return shown
+
+    def written(self) -> Iterator[p4r.TableEntry]:
+        """What controllers wrote, with counts and meters: enough to write it again."""
+        everything = p4r.TableEntry(meter_config={}, counter_data={})
+        for entry in self._entries.values():
+            if not entry.message.is_const:
+                yield self._shown(entry, everything)
+
+    def changed_default(self) -> list[p4r.TableEntry]:
+        """The default action, if a controller changed it."""
+        return [] if self._default == self._first_default else [self._default]
+
+
+def _passes(message: p4r.TableEntry, request: p4r.TableEntry) -> bool:
+    wanted = request.action.action.action_id
+    return (
+        (not request.priority or message.priority == request.priority)
+        and (not request.controller_metadata or message.controller_metadata == request.controller_metadata)
+        and (not request.metadata or message.metadata == request.metadata)
+        and (not wanted or message.action.action.action_id == wanted)
+    )
+
+
+def _copy(message: p4r.TableEntry) -> p4r.TableEntry:
+    copy = p4r.TableEntry()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _strip(message: p4r.TableEntry) -> None:
+    for name in ("counter_data", "meter_config", "meter_counter_data", "time_since_last_hit"):
+        message.ClearField(name)
