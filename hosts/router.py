@@ -61,7 +61,7 @@ class Attachments:
     """The devices of a plan as one router knows them."""
 
     def __init__(self, plan: Plan, router: str, table: Table) -> None:
-        self._addresses = {device.name: (device.ipv4, device.ipv6) for device in plan.devices}
+        self._devices = {device.name: device for device in plan.devices}
         self._aps = frozenset(ap.name for ap in plan.access_points)
         self._interfaces = routers.access_ports(plan, router)
         self._table = table
@@ -72,7 +72,7 @@ class Attachments:
     def change(self, attachments: list[RouterAttachment]) -> list[Outcome]:
         """Takes these in. Raises `UnknownName` before anything has changed, `OSError` from the kernel."""
         for attachment in attachments:
-            _require(attachment.device, self._addresses, "device")
+            _require(attachment.device, self._devices, "device")
             _require(attachment.ap, self._aps, "access point")
         return [Outcome(attachment.device, self._attach(attachment)) for attachment in attachments]
 
@@ -81,11 +81,12 @@ class Attachments:
         if known is not None and attachment.sequence <= known:
             return "repeated" if attachment.sequence == known else "outdated"
         interface = self._interfaces.get(attachment.ap)
-        for address in self._addresses[device]:
-            if interface is not None:
-                self._table.add(address, interface)
+        own = () if interface is None else self._devices[device].addresses(attachment.ap)
+        for address in own:
+            self._table.add(address, self._interfaces[attachment.ap])
+        for address in self._devices[device].owned:
             for other in self._interfaces.values():
-                if other != interface:
+                if other != interface or address not in own:
                     self._table.remove(address, other)
         self._sequences[device] = attachment.sequence
         self.here.pop(device, None)

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from hosts.core5g import nsmf_api
@@ -17,6 +18,7 @@ from hosts.core5g.deployment import Deployment
 from hosts.core5g.indications import Indications
 from hosts.core5g.neasdf_client import NeasdfClient
 from hosts.core5g.procedures import SessionFunction
+from hosts.core5g.sessions import Session
 from hosts.core5g.upstreams import Upstreams
 from hosts.core5g.userplane import UserPlane
 from hosts.program import Context
@@ -41,9 +43,10 @@ def main(context: Context) -> int:
     (operations,), (easdf,) = plan.by_role("ops"), plan.by_role("easdf")
     neasdf = NeasdfClient(Connections(str(easdf.ipv4), NEASDF_PORT, _EASDF_TIMEOUT_S))
     user_plane = UserPlane(Client(str(operations.ipv4), NORTHBOUND_PORT, _CONTROLLER_TIMEOUT_S))
-    air = Air(plan, context.node)
-    indications = Indications(plan.easdf, plan.dns.name, air.send)
     deployment = Deployment(plan)
+    where: dict[str, Session] = {}
+    air = Air(plan, context.node, lambda device: where[device].ap)
+    indications = Indications(plan.easdf, plan.dns.name, air.send)
     asking = Upstreams(deployment.servers, try_s=_CONFIRM_TRY_S, tries=1)
     function = SessionFunction(
         deployment,
@@ -54,6 +57,7 @@ def main(context: Context) -> int:
         f"http://{authority(str(node.ipv4), NSMF_PORT)}{nsmf_api.CALLBACK}",
         plan.easdf.buffer_timeout / SECOND,
     )
+    where |= function.sessions
 
     def counters() -> dict[str, Any]:
         return {
@@ -78,8 +82,10 @@ def main(context: Context) -> int:
 class Air:
     """Datagrams to devices and back, in the run's family."""
 
-    def __init__(self, plan: Plan, node: str) -> None:
-        self._to = {device.name: (str(plan.address(device.name)), DEVICE_CONTROL_PORT) for device in plan.devices}
+    def __init__(self, plan: Plan, node: str, where: Callable[[str], str]) -> None:
+        """`where` is the access point that a device is at."""
+        self._plan = plan
+        self._where = where
         family = socket.AF_INET if plan.family == "ipv4" else socket.AF_INET6
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -91,7 +97,8 @@ class Air:
     def send(self, device: str, datagram: bytes) -> None:
         """To a device; what the kernel will not send is lost, as in the air."""
         try:
-            self._socket.sendto(datagram, self._to[device])
+            address = self._plan.address(device, self._where(device))
+            self._socket.sendto(datagram, (str(address), DEVICE_CONTROL_PORT))
         except OSError as error:
             log.warning("nothing sent to %s: %s", device, error)
 

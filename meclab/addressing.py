@@ -96,6 +96,15 @@ def device_addresses(addresses: Addresses, device: Device, number: int) -> Pair:
     return ipv4, ipv6
 
 
+def anchored_addresses(addresses: Addresses, point: int, number: int) -> Pair:
+    """The addresses of the n-th device, from 1, at an access point, from 1 too: in the prefixes by which client subnets
+    name that. Raises `IndexError` where these are too small."""
+    ipv4, ipv6 = location(addresses, point)
+    if number >= ipv4.num_addresses - 1:
+        raise IndexError(f"device {number} does not fit {ipv4}, where `address: per-anchor` numbers it")
+    return ipv4.network_address + number, ipv6.network_address + number
+
+
 def overlaps(owned: Sequence[tuple[tuple[str | int, ...], str, Pair]]) -> Iterator[Problem]:
     """Problems for addresses that two owners share; `owned` are (where, owner's name, addresses)."""
     seen: dict[object, str] = {}

@@ -8,7 +8,7 @@ from meclab.errors import Problem
 from meclab.methods import Method
 from meclab.model import NAME_PATTERN
 from meclab.quantity import duration_text
-from meclab.scenario import DEFAULT_LINKS, LinkShape, Scenario, is_pair
+from meclab.scenario import DEFAULT_LINKS, Device, LinkShape, Scenario, is_pair
 from meclab.topology import FAILING, Graph
 
 Where = tuple[str | int, ...]
@@ -37,6 +37,7 @@ def problems(scenario: Scenario, graph: Graph) -> list[Problem]:
         *_policy(scenario, graph, joins),
         *_traffic(scenario, graph, joins),
         *_events(scenario, graph, joins),
+        *_renumbering(scenario),
         *_addresses(scenario, graph),
     ]
 
@@ -176,8 +177,33 @@ def _addresses(scenario: Scenario, graph: Graph) -> Iterator[Problem]:
             if (pair := addressing.node_addresses(addresses, node)) is not None:
                 owned.append((("addresses",), node.name, pair))
         for number, (index, device, name) in enumerate(addressing.device_names(scenario.devices), 1):
-            owned.append((("devices", index), name, addressing.device_addresses(addresses, device, number)))
+            owned += [(("devices", index), name, pair) for pair in _of_device(scenario, graph, device, number)]
     except IndexError as error:
         yield Problem(("addresses",), str(error), "a larger pool")
     yield from addressing.pool_overlaps(addresses)
     yield from addressing.overlaps(owned)
+
+
+def _of_device(scenario: Scenario, graph: Graph, device: Device, number: int) -> list[addressing.Pair]:
+    """The addresses of the n-th device, at each access point where they differ. Raises `IndexError`."""
+    if scenario.address == "fixed":
+        return [addressing.device_addresses(scenario.addresses, device, number)]
+    points = range(1, len(graph.named("ap")) + 1)
+    return [addressing.anchored_addresses(scenario.addresses, point, number) for point in points]
+
+
+def _renumbering(scenario: Scenario) -> Iterator[Problem]:
+    """What does not go with devices that have other addresses at each access point."""
+    if scenario.address == "fixed":
+        return
+    for index, device in enumerate(scenario.devices):
+        for key in ("ipv4", "ipv6"):
+            if (given := getattr(device, key)) is not None:
+                expected = f"nothing with address: per-anchor, where {device.name} is numbered by the access points"
+                yield Problem(("devices", index, key), str(given), expected)
+    moving = {move.device for event in scenario.events if (move := event.handover or event.handovers)}
+    for index, traffic in enumerate(scenario.traffic):
+        for key, end in (("from", traffic.source), ("to", traffic.to)):
+            if end in moving:
+                expected = "a host, or a device that stays: with address: per-anchor iperf3 ends at the first move"
+                yield Problem(("traffic", index, key), repr(end), expected)

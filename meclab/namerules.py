@@ -22,7 +22,7 @@ def scoping(plan: Plan) -> Scoping | None:
         case "edge-dns":
             return "resolver"
         case "ecs" | "easdf":
-            return "location" if plan.dns.ecs_source == "location" else "device"
+            return "location" if _by_location(plan) else "device"
     return None
 
 
@@ -39,6 +39,11 @@ def locations(plan: Plan) -> tuple[str, ...]:
     return ()
 
 
+def _by_location(plan: Plan) -> bool:
+    """Whether client subnets say where a device is: told so, or because its address does."""
+    return plan.dns.ecs_source == "location" or (plan.dns.ecs_source == "address" and plan.renumbers)
+
+
 def of_location(plan: Plan, ap: str) -> Subnets:
     """How client subnets name an access point; with shorter prefixes (`dns.ecs_prefix_ipv4`) others have the same."""
     ipv4, ipv6 = plan.location(ap)
@@ -49,9 +54,10 @@ def of_location(plan: Plan, ap: str) -> Subnets:
 
 
 def of_device(plan: Plan, device: PlannedDevice) -> Subnets:
-    """How client subnets name a device: by itself, or with `dns.ecs_source: address` by the prefix that it is in."""
+    """How client subnets name a device: by itself, wherever it is, or with `dns.ecs_source: address` by the prefix that
+    it is in."""
     if plan.method.name == "edge-dns" or plan.dns.ecs_source == "host":
-        return ip_network(device.ipv4), ip_network(device.ipv6)
+        return tuple(ip_network(address) for address in device.owned)
     ipv4 = IPv4Network((device.ipv4, plan.dns.ecs_prefix_ipv4), strict=False)
     return ipv4, IPv6Network((device.ipv6, plan.dns.ecs_prefix_ipv6), strict=False)
 

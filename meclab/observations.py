@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Ending = Literal["open", "client", "server", "reset", "abandoned", "refused", "unanswered"]
+Ending = Literal["open", "client", "server", "reset", "abandoned", "refused", "unanswered", "renumbered"]
 """How a connection ended: not yet; FIN by the client or by the server; RST by the server or by the client, which
-gives up a silent connection that way; RST in answer to the SYN; no answer to the SYN."""
+gives up a silent connection that way; RST in answer to the SYN; no answer to the SYN; nothing at all, but the device
+goes on with another address of its own."""
 Lesson = Literal["dns", "redirect", "notification", "context"]
 """How a device is told of a server: a DNS answer; a redirect; a notification or a context of MEC 016."""
 Handshake = Literal["", "full", "resumed"]
 """Of TLS, by whether the server took a pre-shared key (RFC 8446 section 2.2)."""
-BROKEN: frozenset[Ending] = frozenset({"server", "reset", "abandoned"})
+BROKEN: frozenset[Ending] = frozenset({"server", "reset", "abandoned", "renumbered"})
 """Endings of an established connection that the client did not choose."""
 
 

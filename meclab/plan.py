@@ -84,6 +84,14 @@ class PlannedLink(Part):
     shape: LinkShape
 
 
+class AddressesAt(Part):
+    """A device's addresses at one access point."""
+
+    ap: str
+    ipv4: IPv4Address
+    ipv6: IPv6Address
+
+
 class PlannedDevice(Part):
     """A device: a host whose interface is a TAP in the air."""
 
@@ -106,6 +114,20 @@ class PlannedDevice(Part):
     """What the network hands it as resolver when it attaches for the first time; none where no name is looked up."""
     stretches_ttl: bool = False
     """Whether it keeps answers beyond their TTL (`Stub.stretch_to`)."""
+    anchored: tuple[AddressesAt, ...] = ()
+    """Its addresses at each access point, of which `ipv4` and `ipv6` are those where it starts; none where it keeps
+    these (`Scenario.address`)."""
+
+    def addresses(self, ap: str | None = None) -> tuple[IPv4Address, IPv6Address]:
+        """Its addresses at an access point; where it starts, without one."""
+        found = next((here for here in self.anchored if here.ap == ap), self)
+        return found.ipv4, found.ipv6
+
+    @property
+    def owned(self) -> tuple[IPv4Address | IPv6Address, ...]:
+        """Every address that it has anywhere; those where it starts come first."""
+        everywhere = [self.addresses(), *((here.ipv4, here.ipv6) for here in self.anchored)]
+        return tuple(dict.fromkeys(address for pair in everywhere for address in pair))
 
 
 class AccessPoint(Part):
@@ -273,11 +295,18 @@ class Plan(Part):
         found = next(point for point in self.access_points if point.name == ap)
         return found.location_ipv4, found.location_ipv6
 
-    def address(self, name: str) -> IPv4Address | IPv6Address:
-        """The address of a host or device in the family that the plan's probes use."""
+    @property
+    def renumbers(self) -> bool:
+        """Whether devices have other addresses at each access point."""
+        return any(device.anchored for device in self.devices)
+
+    def address(self, name: str, ap: str | None = None) -> IPv4Address | IPv6Address:
+        """The address of a host, or of a device at an access point (where it starts, without one), in the family that
+        the plan's probes use."""
         found: dict[str, PlannedNode | PlannedDevice] = {node.name: node for node in self.nodes}
         part = (found | {device.name: device for device in self.devices})[name]
-        address = part.ipv4 if self.family == "ipv4" else part.ipv6
+        ipv4, ipv6 = part.addresses(ap) if isinstance(part, PlannedDevice) else (part.ipv4, part.ipv6)
+        address = ipv4 if self.family == "ipv4" else ipv6
         assert address is not None, f"{name} is a host or a device"
         return address
 

@@ -16,6 +16,7 @@ from meclab.plan import (
     RADIO_PORT,
     ROOT,
     AccessPoint,
+    AddressesAt,
     CapturePoint,
     Management,
     Plan,
@@ -193,7 +194,9 @@ def _devices(
         among = policy.candidates(distance_ns[ap], idle)
         first = policy.decide(scenario.policy, name, among, None, None, "attach", 0)
         assert first is not None, "a topology has at least one MEC host"
-        ipv4, ipv6 = addressing.device_addresses(scenario.addresses, device, number)
+        anchored = _anchored(scenario, points, number)
+        own = next(((here.ipv4, here.ipv6) for here in anchored if here.ap == ap), None)
+        ipv4, ipv6 = own or addressing.device_addresses(scenario.addresses, device, number)
         server = provision.server(scenario, method, hosts[first.host], hosts) or (None, None)
         resolver = provision.resolver(scenario, method, nearest[ap], hosts, device.bypasses_easdf) or (None, None)
         devices.append(
@@ -212,9 +215,18 @@ def _devices(
                 resolver_ipv4=resolver[0],
                 resolver_ipv6=resolver[1],
                 stretches_ttl=name in stretching,
+                anchored=anchored,
             )
         )
     return tuple(devices)
+
+
+def _anchored(scenario: Scenario, points: Sequence[AccessPoint], number: int) -> tuple[AddressesAt, ...]:
+    """The n-th device's addresses at each access point, where it does not keep those that it has."""
+    if scenario.address == "fixed":
+        return ()
+    pairs = [(at.name, addressing.anchored_addresses(scenario.addresses, n, number)) for n, at in enumerate(points, 1)]
+    return tuple(AddressesAt(ap=ap, ipv4=pair[0], ipv6=pair[1]) for ap, pair in pairs)
 
 
 def _chosen(names: Sequence[str], share: float, seed: int) -> frozenset[str]:

@@ -146,7 +146,7 @@ def _port(plan: Plan, router: PlannedNode, port: Port, other: PlannedNode, sessi
         return RouterPort(port.interface, mac(port, router.dpid or 0), link)
     gateway = (IPv4Interface((GATEWAY_IPV4, 32)), IPv6Interface((GATEWAY_IPV6, 64)))
     if other.role == "ap":
-        known = tuple((address, device.mac) for device in plan.devices for address in (device.ipv4, device.ipv6))
+        known = tuple((address, device.mac) for device in plan.devices for address in device.owned)
         return RouterPort(port.interface, GATEWAY_MAC, gateway, neighbours=known)
     assert other.ipv4 is not None and other.ipv6 is not None and other.mac is not None, "hosts have addresses"
     known = ((other.ipv4, other.mac), (other.ipv6, other.mac))

@@ -320,6 +320,8 @@ class Scenario(Model):
     radio: Radio = Radio()
     devices: Annotated[tuple[Device, ...], Field(min_length=1)] = (Device(name="ue1"),)
     addresses: Addresses = Addresses()
+    address: Literal["fixed", "per-anchor"] = "fixed"
+    """Whether a device keeps its addresses when it moves, or has others at each access point."""
     policy: Policy = Policy()
     breakout: bool = True
     """Local breakout at every edge with a MEC host; without it all traffic passes the anchor."""

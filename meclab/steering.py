@@ -145,6 +145,10 @@ class Steering:
         shared = f"{self._subnets[own][0]} is {first}'s" + (" too" if first != own else "")
         return f"{shared}, and answered {answer}: not its decision"
 
+    def where(self, device: str) -> str | None:
+        """The access point that a device is attached at; none before its first attach."""
+        return self._at.get(device)
+
     def known(self, recipient: str) -> tuple[Fact, ...]:
         """Everything that a recipient is to know."""
         return self._tables.known(recipient)

@@ -21,11 +21,24 @@ from topologies.delayline import Shape
 from topologies.pump import Pump
 from topologies.realtime import Realtime, no_collections
 from topologies.remote import Handler, Remote, answerer
+from topologies.renumbering import Messages, Renumbering
 from topologies.stations import Cell, RadioShape
 from topologies.wire import process_stats
 
 if TYPE_CHECKING:
     from meclab.scenario import Radio
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How a device gets other addresses at each access point (`renumbering.Renumbering`)."""
+
+    fd: int
+    """A netlink socket in its namespace."""
+    start: str
+    """The access point whose addresses it has."""
+    arrive: Messages
+    leave: Messages
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,8 @@ class AirDevice:
     mac: str
     fd: int
     radio: "Radio"
+    numbers: Numbers | None = None
+    """None where it keeps its addresses."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +85,18 @@ class AirProcess:
         """
         events, heard = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         config = {
-            "devices": [{"name": d.name, "mac": d.mac, "fd": d.fd, "radio": asdict(plain(d.radio))} for d in devices],
+            "devices": [
+                {"name": d.name, "mac": d.mac, "fd": d.fd, "radio": asdict(plain(d.radio))}
+                | {"numbers": asdict(d.numbers) if d.numbers is not None else None}
+                for d in devices
+            ],
             "access_points": [{"name": ap.name, "fd": ap.fd} for ap in access_points],
             "seed": seed,
             "markers": markers_fd,
             "events": events.fileno(),
         }
         fds = [device.fd for device in devices] + [ap.fd for ap in access_points]
+        fds += [device.numbers.fd for device in devices if device.numbers is not None]
         listener = {"orchestrator": list(orchestrator), "events": heard.fileno()}
         with events, heard:
             self._remote = Remote("topologies.air", config, [*fds, markers_fd, events.fileno()], log)
@@ -155,6 +175,9 @@ def main() -> None:
         stations.station(d["name"], d["mac"], d["fd"], radio_shape(d["radio"]), config["seed"])
         for d in config["devices"]
     ]
+    for station, device in zip(devices, config["devices"], strict=True):
+        if (numbers := device["numbers"]) is not None:
+            station.renumber = Renumbering(station.name, **numbers).move
     air = Airspace(pump, devices, [Cell(ap["name"], ap["fd"]) for ap in config["access_points"]], mark, notify)
     handlers: dict[str, Handler] = {
         name: getattr(air, name) for name in ("attach", "detach", "handover", "attached", "moving")

@@ -92,6 +92,7 @@ class Airspace:
         self._pump.at(at_ns, finish)
 
     def _attach(self, station: Station, cell: Cell) -> int:
+        station.renumber(cell.name)
         came_from = station.attached[-1].cell.name if station.attached else station.left
         to = {"up": cell.fd, "down": station.fd}
         up, down = (

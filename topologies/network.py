@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from meclab import routers as routed
+from meclab.addressing import GATEWAY_IPV4, GATEWAY_IPV6
 from meclab.errors import InputError, Problem, RunError, ScenarioError
 from meclab.model import Family
 from meclab.packets import ORCHESTRATOR_PORT
-from meclab.plan import Plan
+from meclab.plan import Plan, PlannedDevice
 from meclab.scenario import LinkChange, LinkShape
-from topologies import hostfiles, interfaces, layout, links, markers, nodes, registry, sandbox, trace
-from topologies.air import AirDevice, AirPoint, AirProcess
+from topologies import hostfiles, interfaces, layout, links, markers, nodes, registry, renumbering, sandbox, trace
+from topologies.air import AirDevice, AirPoint, AirProcess, Numbers
 from topologies.layout import MANAGEMENT
 from topologies.machine import Datapath
 from topologies.routers import Routers
@@ -189,7 +190,8 @@ class Network:
         for device in plan.devices:
             self._add_node(device.name, interfaces.SYSCTLS_OF_HOSTS)
         devices = [
-            AirDevice(d.name, d.mac, open_tap(d.interface, self._pids[d.name], d.mac), d.radio) for d in plan.devices
+            AirDevice(d.name, d.mac, open_tap(d.interface, self._pids[d.name], d.mac), d.radio, self._numbers(d))
+            for d in plan.devices
         ]
         points = [AirPoint(ap.name, open_tap(ap.interface, None, None)) for ap in plan.access_points]
         orchestrator = (str(plan.management.ipv4_operations), ORCHESTRATOR_PORT)
@@ -197,6 +199,19 @@ class Network:
         self.air = AirProcess(devices, points, plan.seed, self.markers.fileno(), orchestrator, log)
         for d in plan.devices:
             interfaces.configure_host(self._pids[d.name], interfaces.HostAddresses(d.interface, d.ipv4, d.ipv6))
+
+    def _numbers(self, device: PlannedDevice) -> Numbers | None:
+        """What the air needs to give a device, whose interface is there, other addresses."""
+        if not device.anchored:
+            return None
+        pid, gateways = self._pids[device.name], (GATEWAY_IPV4, GATEWAY_IPV6)
+        index = renumbering.interface_index(pid, device.interface)
+        arrive, leave = {}, {}
+        for at in device.anchored:
+            own = (at.ipv4, at.ipv6)
+            arrive[at.ap] = [message.hex() for message in renumbering.arriving(index, own, gateways)]
+            leave[at.ap] = [message.hex() for message in renumbering.leaving(index, own)]
+        return Numbers(renumbering.open_socket(pid), device.ap, arrive, leave)
 
     def _add_node(self, name: str, sysctls: dict[str, int], serving: bool = False) -> None:
         pid: int = self.mininet.addHost(name, ip=None).pid

@@ -27,7 +27,7 @@ def trace(
     family: Family = "ipv4",
 ) -> list[Hop]:
     """As `topologies.trace.trace`, for a network of routers."""
-    return RoutedWalk(plan, attachments, lookup).run(source, first_packet(plan, source, target, family))
+    return RoutedWalk(plan, attachments, lookup).run(source, first_packet(plan, attachments, source, target, family))
 
 
 class RoutedWalk(Walk):

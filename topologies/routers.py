@@ -131,9 +131,10 @@ class Routers:
             aps = {interface: ap for ap, interface in routers.access_ports(self._plan, name).items()}
             with interfaces.netlink(self._pids[name]) as router:
                 for device in self._plan.devices:
-                    hops = [router.next_hop(address) for address in (device.ipv4, device.ipv6)]
-                    if hops[0] is not None and hops[0] == hops[1] and hops[0][0] in aps and hops[0][1] is None:
-                        found[device.name] = aps[hops[0][0]]
+                    for interface, ap in aps.items():
+                        hops = [router.next_hop(address) for address in device.addresses(ap)]
+                        if hops == [(interface, None)] * 2:
+                            found[device.name] = ap
         return found
 
     def dump(self, folder: Path) -> None:

@@ -4,7 +4,7 @@ Each attachment has a delay line for each direction; its frames live and die wit
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
@@ -49,6 +49,8 @@ class Station:
     """`forward`: frames that wait for the next attachment, and their `held_bytes`."""
     held_bytes: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    renumber: Callable[[str], None] = lambda _ap: None
+    """Gives the device its addresses at an access point, where it does not keep those that it has."""
     ended: dict[str, Counters] = field(default_factory=lambda: {way: Counters() for way in WAYS})
     """Sums over the attachments that have ended."""
 

@@ -18,6 +18,7 @@ from meclab.plan import RADIO_PORT, Plan, PlannedDevice, PlannedNode, Port
 
 Explain = Callable[[str, str], str]
 """Switch and flow to Open vSwitch's explanation."""
+_Address = IPv4Address | IPv6Address | None
 _MOST_HOPS = 64
 _RULE = re.compile(r"^ *(\d+)\. (.+?)(?:, priority (\d+))?(?:, cookie (0x[0-9a-f]+))?$")
 _SET = re.compile(r"^(?:set_field:([0-9a-f:]{17})->(eth_dst|eth_src)|mod_dl_(dst|src):([0-9a-f:]{17}))$")
@@ -133,18 +134,16 @@ def trace(
     family: Family = "ipv4",
 ) -> list[Hop]:
     """The hops from a device or host to a node, `vip` or an address, until it arrives or is dropped."""
-    return _SwitchedWalk(plan, attachments, explain).run(source, first_packet(plan, source, target, family))
+    packet = first_packet(plan, attachments, source, target, family)
+    return _SwitchedWalk(plan, attachments, explain).run(source, packet)
 
 
-def first_packet(plan: Plan, source: str, target: str, family: Family) -> Packet:
+def first_packet(plan: Plan, attachments: Mapping[str, str | None], source: str, target: str, family: Family) -> Packet:
     """The packet as its sender lets it go: to the gateway, in the family of the target where that is an address."""
     sender = _end(plan, source)
-    own = sender.ipv4 if family == "ipv4" else sender.ipv6
+    destination = _address(plan, attachments, target, family)
+    own = _own(sender, attachments)[0 if destination.version == 4 else 1]
     assert own is not None and sender.mac is not None, "hosts and devices have addresses"
-    destination = _address(plan, target, family)
-    if destination.version != own.version:
-        own = sender.ipv6 if own.version == 4 else sender.ipv4
-        assert own is not None
     return Packet(sender.mac, GATEWAY_MAC, own, destination)
 
 
@@ -204,7 +203,7 @@ class Walk:
 
     def _arrival(self, name: str, packet: Packet) -> Hop:
         end = _end(self._plan, name)
-        addresses = {end.ipv4, end.ipv6}
+        addresses = {*_own(end, self._attachments)}
         if isinstance(end, PlannedNode) and end.serves_vip:
             addresses |= {self._plan.vip_ipv4, self._plan.vip_ipv6}
         if end.mac != packet.destination_mac:
@@ -250,13 +249,20 @@ def _end(plan: Plan, name: str) -> PlannedNode | PlannedDevice:
     return ends[name]
 
 
-def _address(plan: Plan, target: str, family: Family) -> IPv4Address | IPv6Address:
+def _own(end: PlannedNode | PlannedDevice, attachments: Mapping[str, str | None]) -> tuple[_Address, _Address]:
+    """Its addresses now."""
+    return end.addresses(attachments.get(end.name)) if isinstance(end, PlannedDevice) else (end.ipv4, end.ipv6)
+
+
+def _address(
+    plan: Plan, attachments: Mapping[str, str | None], target: str, family: Family
+) -> IPv4Address | IPv6Address:
     if target == "vip":
         return plan.vip(family)
     try:
         return ip_address(target)
     except ValueError:
         end = _end(plan, target)
-    address = end.ipv4 if family == "ipv4" else end.ipv6
+    address = _own(end, attachments)[0 if family == "ipv4" else 1]
     assert address is not None, "hosts and devices have addresses"
     return address

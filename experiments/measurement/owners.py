@@ -17,7 +17,7 @@ class Owners:
         self._addresses = {name: frozenset(map(str, found)) for name, found in _addresses(plan).items()}
         self._addresses |= {node.name: self._addresses[node.name] | _LOOPBACK for node in plan.by_role("ops")}
         self._tell = frozenset().union(*(self._addresses.get(name, frozenset()) for name in captured))
-        self._devices = {str(a): device.name for device in plan.devices for a in (device.ipv4, device.ipv6)}
+        self._devices = {str(a): device.name for device in plan.devices for a in device.owned}
         self._host_of = {str(a): node.name for node in plan.nodes for a in (node.ipv4, node.ipv6) if a is not None}
 
     def concerns(self, node: str, source: str, destination: str) -> bool:
@@ -53,7 +53,7 @@ def _addresses(plan: Plan) -> dict[str, list[IPv4Address | IPv6Address]]:
         own += [plan.management.ipv4_operations] if node.role == "ops" else []
         found[node.name] = own
     for device in plan.devices:
-        found[device.name] = [device.ipv4, device.ipv6]
+        found[device.name] = [*device.owned]
     if routers.applies(plan):
         for name, speaker in routers.speakers(plan).items():
             found[name] += speaker.loopback

@@ -69,6 +69,12 @@ class _Connection:
         if self.closed_ns is None and segment.flags & (FIN | RST):
             self.closed_ns, self.ending = segment.time_ns, self._ending(segment, outgoing)
 
+    def superseded_by(self, opened: Segment) -> None:
+        """The device's next connection: from another address of its own, the one before is over without a word."""
+        own = {self.opened.source, opened.source}
+        if self.closed_ns is None and len(own) > 1:
+            self.closed_ns, self.ending = opened.time_ns, "renumbered"
+
     def _note_messages(self, segment: Segment, outgoing: bool) -> None:
         """A segment sent again, or put together with another, holds messages whose place is known already."""
         if outgoing:
@@ -77,7 +83,7 @@ class _Connection:
                 _, size_bytes = _head(segment.payload, match)
                 self.asked.setdefault(place, _Asked(int(match.group(2)), segment.time_ns, size_bytes))
             return
-        if self.ending in ("client", "abandoned"):
+        if self.ending in ("client", "abandoned", "renumbered"):
             return  # the client has left: whatever comes now answers nobody
         for match in _RESPONSE.finditer(segment.payload):
             place = (segment.sequence + match.start()) & _WRAP
@@ -175,6 +181,8 @@ def _connections(found: Sequence[Segment], port: int) -> list[_Connection]:
         outgoing = segment.destination_port == port
         key = (segment.destination, segment.source_port) if outgoing else (segment.source, segment.destination_port)
         if outgoing and segment.flags & (SYN | ACK) == SYN and _is_new(current.get(key), segment):
+            if connections:
+                connections[-1].superseded_by(segment)
             current[key] = _Connection(len(connections) + 1, segment)
             connections.append(current[key])
         if key in current:

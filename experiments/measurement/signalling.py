@@ -46,7 +46,7 @@ class _Reader:
         self._made: dict[str, str] = {}
         """Path of a resource to the device that it was made for."""
         self._vips = plan.vip_ipv4.packed, plan.vip_ipv6.packed
-        self._device_of = {address: d.name for d in plan.devices for address in (d.ipv4, d.ipv6)}
+        self._device_of = {address: d.name for d in plan.devices for address in d.owned}
 
     def datagram(self, node: str, port: SignallingPort, seen: Datagram) -> MessageSeen:
         content = {"dns": self._dns, "device": _notice}.get(port.role, _bfd)(seen.payload)

@@ -38,8 +38,10 @@ def transaction(body: bytes) -> Content:
 
 def in_text(plan: Plan) -> Find:
     """Finds the one device whose name or address is in a text."""
-    short = {text.encode(): d.name for d in plan.devices for text in (d.name, str(d.ipv4))}
-    long = {str(d.ipv6).encode(): d.name for d in plan.devices}
+    own = [(address, device.name) for device in plan.devices for address in device.owned]
+    short = {device.name.encode(): device.name for device in plan.devices}
+    short |= {str(address).encode(): name for address, name in own if address.version == 4}
+    long = {str(address).encode(): name for address, name in own if address.version == 6}
     return _only(
         short | long, rb"(?<![\w.:])(?:%s)(?!\w|\.\d)" % _any(short), rb"(?<![\w:])(?:%s)(?![\w:])" % _any(long)
     )
@@ -50,7 +52,7 @@ def in_bytes(plan: Plan) -> Find:
     needles: dict[bytes, str] = {}
     for device in plan.devices:
         mac = bytes.fromhex(device.mac.replace(":", ""))
-        needles |= dict.fromkeys((device.ipv4.packed, device.ipv6.packed, mac), device.name)
+        needles |= dict.fromkeys((mac, *(address.packed for address in device.owned)), device.name)
     return _only(needles, _any(needles))
 
 

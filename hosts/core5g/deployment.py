@@ -59,7 +59,8 @@ class Deployment:
     def subnet(self, device: PlannedDevice, ap: str) -> Network:
         """The client subnet of a device at an access point, in the run's family (`dns.ecs_source`)."""
         ipv4 = self.plan.family == "ipv4"
-        address: Address = device.ipv4 if ipv4 else device.ipv6
+        own = device.addresses(ap)
+        address: Address = own[0 if ipv4 else 1]
         length = self.plan.dns.ecs_prefix_ipv4 if ipv4 else self.plan.dns.ecs_prefix_ipv6
         match self.plan.dns.ecs_source:
             case "host":

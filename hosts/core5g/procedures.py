@@ -177,7 +177,7 @@ class SessionFunction:
         """Brings a session's context to the EASDF, and has it release messages; whether the EASDF took it."""
         held = sessions.releases(messages)
         rules = sessions.rules(self.deployment, session)
-        items = patches.difference(session.rules, rules | held, "dnsRules")
+        items = [*sessions.readdressed(session), *patches.difference(session.rules, rules | held, "dnsRules")]
         whole = sessions.context(session, rules | held, f"{self._callback}/{session.name}")
         try:
             if session.context is None:
@@ -187,7 +187,7 @@ class SessionFunction:
         except PeerError as error:
             log.error("the EASDF refuses the context of %s: %s", session.name, error)
             return False
-        session.rules = rules
+        session.rules, session.addresses = rules, session.device.addresses(session.ap)
         return True
 
     async def _answered(self, session: Session) -> None:

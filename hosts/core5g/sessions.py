@@ -39,6 +39,8 @@ class Session:
     """Its own, that this session function has inserted."""
     context: str | None = None
     """Target of its DNS context at the EASDF; none before there is one."""
+    addresses: tuple[Address, Address] | None = None
+    """The device's, that the context is for."""
     rules: Rules = field(default_factory=dict)
     """Those that the EASDF has."""
     reports: list[DnsContextEventReport] = field(default_factory=list)
@@ -85,14 +87,27 @@ def rules(deployment: Deployment, session: Session) -> Rules:
 
 def context(session: Session, rules: Rules, notify_uri: str) -> dict[str, Any]:
     """A session's whole context, a `DnsContextCreateData` as JSON."""
+    ipv4, ipv6 = session.device.addresses(session.ap)
     return {
-        "ueIpv4Addr": str(session.device.ipv4),
-        "ueIpv6Prefix": f"{session.device.ipv6}/128",
+        "ueIpv4Addr": str(ipv4),
+        "ueIpv6Prefix": f"{ipv6}/128",
         "dnn": _DNN,
         "sNssai": {"sst": _EMBB},
         "dnsRules": rules,
         "notifyUri": notify_uri,
     }
+
+
+def readdressed(session: Session) -> list[dict[str, Any]]:
+    """The operations that give a session's context the addresses that the device has where it is now; none where it
+    has these. MODEL: a device with another address has another session in 5G, and so another context."""
+    if session.addresses in (None, session.device.addresses(session.ap)):
+        return []
+    ipv4, ipv6 = session.device.addresses(session.ap)
+    return [
+        {"op": "replace", "path": "/ueIpv4Addr", "value": str(ipv4)},
+        {"op": "replace", "path": "/ueIpv6Prefix", "value": f"{ipv6}/128"},
+    ]
 
 
 def releases(messages: Iterable[str]) -> Rules:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from hosts.device.cache import Address
 from hosts.device.discovery import Alarm, Client, Discovery
 from hosts.device.servers import Server, Servers
 from hosts.device.stub import Note
@@ -41,7 +42,7 @@ class ByContext(Discovery):
         self,
         client: Client,
         device: str,
-        callback: str,
+        callback: Callable[[], str],
         servers: Servers,
         http: Http,
         alarm: Alarm,
@@ -49,6 +50,7 @@ class ByContext(Discovery):
         clock: Callable[[], int],
         note: Note,
     ) -> None:
+        """`callback` is the URI for notifications, at the device's present address."""
         super().__init__(client)
         self._device = device
         self._callback = callback
@@ -59,6 +61,7 @@ class ByContext(Discovery):
         self._clock = clock
         self._note = note
         self._context = ""
+        self._told_callback = ""
         self._server: Server | None = None
         self._asking = False
         self._wanted = False
@@ -76,7 +79,13 @@ class ByContext(Discovery):
             self._create()
 
     def wake(self, now_ns: int) -> None:
-        self._create()
+        self._update() if self._context else self._create()
+
+    def renumbered(self, address: Address, now_ns: int) -> None:
+        """Tells the interface where notifications find the device from now on; a request for a context that is on its
+        way is lost, and repeated later."""
+        if self._context and self._callback() != self._told_callback:
+            self._update()
 
     def notified(self, body: bytes, came_ns: int) -> int:
         """A notification came, at `came_ns` of CLOCK_REALTIME; the HTTP status of the answer. A repeated one changes
@@ -103,16 +112,37 @@ class ByContext(Discovery):
         target, self._context = f"{devapp.PATH}/app_contexts/{self._context}", ""
         self._http("DELETE", target, None, lambda _response, _came_ns: then())
 
+    def _update(self) -> None:
+        self._alarm.stop()
+        body = self._request().model_copy(update={"contextId": self._context})
+        self._told_callback = body.callbackReference or ""
+        target = f"{devapp.PATH}/app_contexts/{self._context}"
+        self._http("PUT", target, body.model_dump_json(exclude_none=True).encode(), self._updated)
+
+    def _updated(self, response: http1.Response | None, came_ns: int) -> None:
+        if response is not None and response.status == 204:
+            self._backoff_ns = FIRST_BACKOFF_NS
+            self._note("readdressed", "", self._told_callback)
+        elif self._context:
+            why = "no answer" if response is None else f"status {response.status}"
+            self._try_later(f"callback {self._told_callback}: {why}")
+
     def _create(self) -> None:
         self._asking = True
         self._alarm.stop()
-        body = self._request().model_dump_json(exclude_none=True).encode()
-        self._http("POST", f"{devapp.PATH}/app_contexts", body, self._created)
+        request = self._request()
+        self._told_callback = request.callbackReference or ""
+        self._http(
+            "POST",
+            f"{devapp.PATH}/app_contexts",
+            request.model_dump_json(exclude_none=True).encode(),
+            self._created,
+        )
 
     def _request(self) -> devapp.AppContext:
         return devapp.AppContext(
             associateDevAppId=self._device,
-            callbackReference=self._callback,
+            callbackReference=self._callback(),
             appInfo=devapp.AppInfo(
                 appName=devapp.APP_NAME,
                 appProvider=devapp.APP_PROVIDER,

@@ -1,12 +1,15 @@
 """The socket under a device's session: carries out what `hosts.device.session` says, tells it what happens."""
 
+import contextlib
 import errno
 import logging
 import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 
+from hosts.device.cache import Address
 from hosts.device.discovery import Discovery, Redirection
 from hosts.device.loop import Alarm, Loop
 from hosts.device.parting import Parting
@@ -21,6 +24,8 @@ from meclab.errors import PeerError
 log = logging.getLogger(__name__)
 _READ_BYTES = 65_536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_TCP_REPAIR = 19
+"""Of linux/tcp.h: a socket that is closed with it set sends nothing."""
 _BREAKAGES: dict[int, Breakage] = {
     errno.ECONNREFUSED: "refused",
     errno.ENETUNREACH: "unreachable",
@@ -89,6 +94,14 @@ class Connection:
     def moved(self, server: Server) -> None:
         self.server = server
         self._carry_out(self._session.moved(time.monotonic_ns()))
+
+    def lost(self, address: Address) -> None:
+        """The device has lost an address of its own: a connection from it is over, and its server hears nothing."""
+        if self._socket is None or ip_address(self._socket.getsockname()[0]) != address:
+            return
+        with contextlib.suppress(PermissionError):  # then a FIN is tried, and goes nowhere
+            self._socket.setsockopt(socket.IPPROTO_TCP, _TCP_REPAIR, 1)
+        self._broken("renumbered")
 
     def _wake(self) -> None:
         actions = self._session.wake(time.monotonic_ns())

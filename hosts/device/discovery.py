@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
 
-from hosts.device.cache import Flush
+from hosts.device.cache import Address, Flush
 from hosts.device.servers import Server
 from hosts.device.stub import Then
 
@@ -75,6 +75,9 @@ class Discovery:
 
     def dropped(self, which: Flush, now_ns: int) -> None:
         """The stub has dropped answers because the network told it to."""
+
+    def renumbered(self, address: Address, now_ns: int) -> None:
+        """The device has lost an address, and has another one by now."""
 
     def finish(self, then: Callable[[], None]) -> None:
         """The end; calls `then` when it is over."""

@@ -1,10 +1,12 @@
 """Which discovery a method gives its devices."""
 
+import socket
 import time
 
 from hosts.device.by_context import ByContext
 from hosts.device.by_name import ByName
 from hosts.device.by_redirect import ByRedirect
+from hosts.device.cache import Address
 from hosts.device.connection import Connection
 from hosts.device.discovery import Discovery, Known
 from hosts.device.exchange import Asker, Listener
@@ -42,13 +44,17 @@ def _by_name(plan: Plan, loop: Loop, client: Connection, resolver: Resolver) -> 
 
 
 def _by_context(plan: Plan, device: PlannedDevice, loop: Loop, client: Connection, note: Note) -> Discovery:
-    callback = f"http://{http1.authority(str(plan.address(device.name)), CALLBACK_PORT)}/notifications"
+    proxy = plan.address(plan.by_role("ops")[0].name)
+
+    def callback() -> str:
+        return f"http://{http1.authority(_own_address(proxy), CALLBACK_PORT)}/notifications"
+
     by_context = ByContext(
         client,
         device.name,
         callback,
         Servers(plan),
-        Asker(loop, plan.address(plan.by_role("ops")[0].name), UALCMP_PORT),
+        Asker(loop, proxy, UALCMP_PORT),
         Alarm(loop, lambda: by_context.wake(time.monotonic_ns())),
         plan.session.connect == "at-once",
         time.monotonic_ns,
@@ -56,3 +62,11 @@ def _by_context(plan: Plan, device: PlannedDevice, loop: Loop, client: Connectio
     )
     Listener(loop, CALLBACK_PORT, by_context.notified)
     return by_context
+
+
+def _own_address(peer: Address) -> str:
+    """The address that the device's kernel takes towards a peer now; nothing is sent."""
+    family = socket.AF_INET if peer.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((str(peer), UALCMP_PORT))
+        return str(probe.getsockname()[0])

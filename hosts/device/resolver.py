@@ -51,6 +51,13 @@ class Resolver:
         """Drops answers."""
         self.carry_out(self._stub.flush(which, time.monotonic_ns()))
 
+    def lost(self, address: Address) -> None:
+        """The device has lost an address of its own: what was asked from it has its next try from another."""
+        for lookup, exchange in list(self._exchanges.items()):
+            if exchange.asks_from(address):
+                exchange.close()
+                self.refused(lookup, OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)))
+
     def close(self) -> None:
         """Gives up what is on its way."""
         self._alarm.stop()
@@ -129,12 +136,17 @@ class _Exchange:
         if status not in (0, errno.EINPROGRESS):
             raise OSError(status, os.strerror(status))
 
+    def asks_from(self, address: Address) -> bool:
+        """Whether one of its sockets has this address of the device's."""
+        sockets = [one for one in (self._datagrams, self._stream) if one is not None]
+        return any(ip_address(one.getsockname()[0]) == address for one in sockets)
+
     def close(self) -> None:
         self._close_stream()
         if self._datagrams is not None:
             self._loop.forget(self._datagrams)
             self._datagrams.close()
-            self._datagrams = None
+            self._datagrams = self._asked = None
 
     def _datagram(self) -> None:
         assert self._datagrams is not None, "an open socket is ready"

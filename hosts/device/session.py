@@ -7,6 +7,7 @@ connection swallowed is repeated on the next. Before every connection it asks wh
 
 | what happens | what it does |
 |---|---|
+| the device has lost its own address | connects again at once |
 | peer resets or closes | connects again at once; at the next grid point if that connection never carried a response |
 | connection refused, no route, no server found | connects again at the next grid point |
 | silence for the timeout, with a request or a connect outstanding | gives up with a reset, connects again at once |
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-Breakage = Literal["reset", "closed", "refused", "unreachable", "garbage", "tls"]
+Breakage = Literal["reset", "closed", "refused", "unreachable", "garbage", "tls", "renumbered"]
 
 
 class Action(Enum):
@@ -180,7 +181,7 @@ class Session:
         """The connection is gone, or never came to stand; its socket is closed already."""
         self._record(now_ns, how)
         self.state, self._sent_ns = State.CLOSED, None
-        if self._proven and how in ("reset", "closed"):
+        if how == "renumbered" or (self._proven and how in ("reset", "closed")):
             return [self._find()]
         self._advance(now_ns)
         return []

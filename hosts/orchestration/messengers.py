@@ -120,7 +120,7 @@ def of(steering: Steering, clock_ns: Callable[[], int]) -> Messengers:
     couriers = {
         recipient.name: Courier(recipient, steering, _client(recipient), clock_ns) for recipient in steering.recipients
     }
-    return Messengers(couriers, Notices(steering.plan, clock_ns))
+    return Messengers(couriers, Notices(steering.plan, clock_ns, steering.where))
 
 
 def _client(recipient: Recipient) -> Client:

@@ -49,6 +49,8 @@ class Notices:
 
     plan: Plan
     clock_ns: Callable[[], int]
+    where: Callable[[str], str | None] = lambda _device: None
+    """The access point that a device is at: with `address: per-anchor` its address there is told."""
     port: int = DEVICE_CONTROL_PORT
     give_up_s: float = GIVE_UP_S
     counters: Counter[str] = field(default_factory=Counter)
@@ -94,7 +96,7 @@ class Notices:
         if loop.time() - notice.since_s > self.give_up_s:
             self._give_up(device, notice)
             return
-        address = self.plan.address(device)
+        address = self.plan.address(device, self.where(device))
         if (transport := self._transports.get(address.version)) is not None:
             transport.sendto(notice.payload, (str(address), self.port))
         notice.sent += 1

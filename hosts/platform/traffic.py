@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_net
 
 from meclab.errors import PeerError
 from meclab.messages import BreakoutIntent
-from meclab.plan import Plan, PlannedDevice, PlannedNode
+from meclab.plan import Plan, PlannedNode
 from meclab.platforms import DestinationInterface, TrafficFilter, TrafficRule
 
 IpNetwork = IPv4Network | IPv6Network
@@ -92,8 +92,8 @@ def _prefix(plan: Plan, stated: str, own: Collection[IPv4Address | IPv6Address])
     prefix = ip_network(stated)
     if not any(address in prefix for address in own):
         raise ValueError(f"dstAddress {stated}; expected {', '.join(map(str, own))} or a prefix with one of them")
-    parts: list[PlannedNode | PlannedDevice] = [*plan.nodes, *plan.devices]
-    others = [(part.name, address) for part in parts for address in (part.ipv4, part.ipv6)]
+    others = [(node.name, address) for node in plan.nodes for address in (node.ipv4, node.ipv6)]
+    others += [(device.name, address) for device in plan.devices for address in device.owned]
     others += [("the virtual address", plan.vip_ipv4), ("the virtual address", plan.vip_ipv6)]
     others += [("the resolver", plan.resolver_ipv4), ("the resolver", plan.resolver_ipv6)]
     taken = [name for name, address in others if address is not None and address in prefix and address not in own]
@@ -106,7 +106,7 @@ def _device(plan: Plan, stated: str) -> tuple[int, str]:
     """Family and name of the device that a source address is of."""
     source = ip_network(stated)
     for device in plan.devices:
-        if source in (ip_network(device.ipv4), ip_network(device.ipv6)):
+        if any(source == ip_network(address) for address in device.owned):
             return source.version, device.name
     raise ValueError(f"srcAddress {stated}; expected the address of a device")
 

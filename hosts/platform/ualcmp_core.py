@@ -28,7 +28,7 @@ class Caller:
 
     def __init__(self, device: PlannedDevice, version: int) -> None:
         self.name = device.name
-        self.own = (device.ipv4, device.ipv6)
+        self.own = device.owned
         self.version = version
 
 
@@ -41,7 +41,7 @@ class Proxy:
         self.counters = Counters()
         self._ask = ask
         self._asking = asyncio.Lock()
-        self._devices = {address: device for device in plan.devices for address in (device.ipv4, device.ipv6)}
+        self._devices = {address: device for device in plan.devices for address in device.owned}
         self._names = {device.name for device in plan.devices}
         self._hosts = {node.name: node for node in plan.mec_hosts}
         self._scheme, self._port = ("https", APP_TLS_PORT) if plan.http.tls else ("http", APP_PORT)

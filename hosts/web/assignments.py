@@ -23,9 +23,7 @@ class Assignments:
     def __init__(self, plan: Plan) -> None:
         self.update = 0
         """The highest that was told."""
-        self._by_address = {
-            str(address): device.name for device in plan.devices for address in (device.ipv4, device.ipv6)
-        }
+        self._by_address = {str(address): device.name for device in plan.devices for address in device.owned}
         self._devices = {device.name for device in plan.devices}
         self._hosts = set(plan.runs("app"))
         self._told: dict[str, tuple[int, str]] = {}

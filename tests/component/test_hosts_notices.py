@@ -42,7 +42,7 @@ class Network:
     """The orchestrator's side, for one device."""
 
     def __init__(self, plan: Plan, port: int, **options: Any) -> None:
-        self.notices = Notices(plan, lambda: 9, port, **options)
+        self.notices = Notices(plan, lambda: 9, port=port, **options)
         self._steering = Steering(plan)
         self._audit = Audit()
         self._sequence = 0

@@ -54,8 +54,17 @@ class Client:
         plan = planning.make(scenario, topology.two_site(), scenario.methods[0], "wire")
         self.told, self.http, self.alarm = Told(), Interface(), Alarms()
         self.now_ns = 0
+        self.callback = CALLBACK
         self.discovery = ByContext(
-            self.told, "ue1", CALLBACK, Servers(plan), self.http, self.alarm, at_once, lambda: self.now_ns, quiet
+            self.told,
+            "ue1",
+            lambda: self.callback,
+            Servers(plan),
+            self.http,
+            self.alarm,
+            at_once,
+            lambda: self.now_ns,
+            quiet,
         )
 
     def registered(self) -> "Client":
