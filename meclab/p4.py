@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 from meclab.packets import P4RUNTIME_PORT
 from meclab.plan import Plan
 
-PROGRAM = "edge"
-"""In the folder `p4` of a run: the lab's program, compiled."""
+FOLDER = "p4"
+"""In a run's folder: the compiled program, its sources beside it."""
 CPU_PORT = 510
 """Where the program has packets for the controller (`CPU_PORT` in `dataplane/programs/headers.p4`)."""
 

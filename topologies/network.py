@@ -16,6 +16,7 @@ from topologies import hostfiles, interfaces, layout, links, markers, nodes, reg
 from topologies.air import AirDevice, AirPoint, AirProcess, Numbers
 from topologies.layout import MANAGEMENT
 from topologies.machine import Datapath
+from topologies.p4switches import P4Switches
 from topologies.routers import Routers
 from topologies.switching import OpenFlowSwitches, Switching
 from topologies.tap import open_tap
@@ -30,7 +31,7 @@ class Network:
         self.run_dir = run_dir
         self._logs = run_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
-        self.switching = _switching(plan, datapath, self._logs)
+        self.switching = _switching(plan, datapath, run_dir)
         self._shapes = {link.name: link.shape for link in layout.wired(plan, {})}
         self._blocked: dict[str, set[str]] = {name: set() for name in self._shapes}
         self._pids: dict[str, int] = {}
@@ -242,5 +243,7 @@ class Network:
         return self.links.carry(name, not self._blocked[name])
 
 
-def _switching(plan: Plan, datapath: Datapath, logs: Path) -> Switching:
-    return Routers(plan, logs) if routed.applies(plan) else OpenFlowSwitches(plan, datapath, logs)
+def _switching(plan: Plan, datapath: Datapath, run_dir: Path) -> Switching:
+    if routed.applies(plan):
+        return Routers(plan, run_dir / "logs")
+    return P4Switches(plan, run_dir) if plan.dataplane == "p4" else OpenFlowSwitches(plan, datapath, run_dir / "logs")

@@ -62,6 +62,17 @@ class LabSwitch(_EndsAtOnce, OVSSwitch):  # type: ignore[misc]
         self.terminate()
 
 
+class LabP4Switch(_EndsAtOnce, Switch):  # type: ignore[misc]
+    """A switch that runs a P4 program, in the lab's root namespace."""
+
+    def start(self, controllers: Sequence[Any]) -> None:
+        """Nothing: `p4switches.P4Switches` starts it as a process."""
+
+    def stop(self, deleteIntfs: bool = False) -> None:
+        """Ends the shell, and leaves the process to `P4Switches`."""
+        self.terminate()
+
+
 class LabBridge(_EndsAtOnce, Switch):  # type: ignore[misc]
     """An access point of a network of routers: a bridge in the lab's root namespace."""
 
@@ -109,7 +120,7 @@ def raise_own_limits(nodes: int) -> None:
 
 def describe(net: LabNet, plan: Plan) -> None:
     """Tells Mininet of switches, interfaces and links that exist, so that its prompt and its API know them."""
-    kind = LabBridge if routers.applies(plan) else LabSwitch
+    kind = LabBridge if routers.applies(plan) else LabP4Switch if plan.dataplane == "p4" else LabSwitch
     for switch in plan.switches:
         if switch.name not in net:  # routers are hosts to Mininet
             net.addSwitch(switch.name, cls=kind, dpid=f"{switch.dpid:x}")

@@ -1,4 +1,5 @@
-"""What forwards between the links, under one set of calls: Open vSwitch here, Linux routers in `topologies.routers`."""
+"""What forwards between the links, under one set of calls: Open vSwitch here, switches that run a P4 program in
+`topologies.p4switches`, Linux routers in `topologies.routers`."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -28,7 +28,8 @@ _SET = re.compile(r"^(?:set_field:([0-9a-f:]{17})->(eth_dst|eth_src)|mod_dl_(dst
 class Rule:
     """A rule that matched, in the switch's own words."""
 
-    table: int
+    table: int | str
+    """Number, or name in a P4 program."""
     match: str
     """`No match` where the table had no rule for the packet."""
     priority: int | None

@@ -9,7 +9,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 MAY_IMPORT = {
     "meclab": {"meclab", "pydantic"},
-    "topologies": {"topologies", "meclab", "mininet", "pyroute2", "topohub"},
+    "topologies": {"topologies", "meclab", "mininet", "pyroute2", "topohub", "grpc", "finsy"},
     "controller": {"controller", "meclab", "pydantic", "os_ken", "grpc", "finsy"},
     "hosts": {
         *("hosts", "meclab", "pydantic", "starlette", "fastapi", "uvicorn", "uvloop", "httptools", "dnslib"),
@@ -65,6 +65,10 @@ def test_a_room_imports_what_it_may(room: str) -> None:
 def test_a_switch_protocol_is_spoken_by_its_own_files_alone(library: str) -> None:
     """So that neither data plane's library is loaded for the other."""
     assert {path.stem for path in files("controller") if library in imports(path)} == SPEAKERS[library]
+
+
+def test_networks_of_another_kind_load_no_grpc() -> None:
+    assert {path.stem for path in files("topologies") if imports(path) & {"grpc", "finsy"}} == {"p4tables"}
 
 
 def test_the_core_reads_no_file_and_opens_no_socket() -> None:
