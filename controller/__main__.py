@@ -28,7 +28,7 @@ def main(run_dir: Path) -> None:
     listening = server.listen(Northbound(coordinator), "0.0.0.0", NORTHBOUND_PORT)
     threading.Thread(target=listening.serve_forever, name="northbound", daemon=True).start()
     gc.freeze()  # libraries, plan and rules stay: no collection in the middle of a transaction goes through them
-    speaker.serve(coordinator)
+    speaker.serve(coordinator, run_dir)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import logging
+from pathlib import Path
 from typing import Any, ClassVar
 
 from os_ken import cfg
@@ -88,7 +89,7 @@ class Controller(app_manager.OSKenApp):  # type: ignore[misc]
         log.error("%s refuses a message: type %d code %d xid %#x", name, message.type, message.code, message.xid)
 
 
-def serve(coordinator: Coordinator) -> None:
+def serve(coordinator: Coordinator, _run_dir: Path) -> None:
     """Speaks OpenFlow until the process is ended."""
     Controller.coordinator = coordinator
     cfg.CONF(args=[], project="meclab", default_config_files=[])

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import finsy
 from finsy import P4PacketOut, P4TableEntry, Switch, SwitchOptions
@@ -146,11 +147,13 @@ class _Speaker:
         self._coordinator = coordinator
         self._nodes = {node.name: node for node in coordinator.plan.switches}
 
-    def switches(self) -> list[Switch]:
-        return [
-            Switch(name, str(at), SwitchOptions(device_id=at.device_id, ready_handler=self._connected))
-            for name, at in p4.endpoints(self._coordinator.plan).items()
-        ]
+    def switches(self, folder: Path) -> list[Switch]:
+        """Every switch. The lab's own have their program already; BMv2's get it, from a folder, with the connection."""
+        plan = self._coordinator.plan
+        options = SwitchOptions(ready_handler=self._connected)
+        if plan.p4.target == "bmv2":
+            options = options(p4info=folder / p4.BMV2_INFO, p4blob=folder / p4.BMV2_PROGRAM)
+        return [Switch(name, str(at), options(device_id=at.device_id)) for name, at in p4.endpoints(plan).items()]
 
     async def _connected(self, switch: Switch) -> None:
         channel = P4RuntimeChannel(switch, self._nodes[switch.name])
@@ -163,6 +166,6 @@ class _Speaker:
             self._coordinator.switch_disconnected(channel)
 
 
-def serve(coordinator: Coordinator) -> None:
+def serve(coordinator: Coordinator, run_dir: Path) -> None:
     """Speaks P4Runtime until the process is ended."""
-    asyncio.run(finsy.Controller(_Speaker(coordinator).switches()).run())
+    asyncio.run(finsy.Controller(_Speaker(coordinator).switches(run_dir / p4.FOLDER)).run())

@@ -91,7 +91,8 @@ class Lab:
         """The switches are ready before the first program sends: a first ARP request that nobody answers costs its
         sender a second. Routers have their routes once the programs that announce some run."""
         if not self._routed:
-            await_condition("the controller, listening for switches", self._controller_listens)
+            if self.plan.dataplane == "openflow":
+                await_condition("the controller, listening for switches", self._controller_listens)
             self.network.connect_controller()
             await_condition("the controller with every switch connected", self._controller_ready)
         self._run_programs([(planned.node, planned.program) for planned in self.plan.programs])

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from experiments import p4program
 from experiments.inside import Mode
 from experiments.processes import last_lines
 from experiments.results import CaptureCount
@@ -39,7 +40,8 @@ class Outcome:
 def make_run_dir(out: Path, plan: Plan, mode: Mode) -> Path:
     """`OUT/<scenario>/<UTC time>-<method>-s<seed>/` with its folders and the plan; a taken name gets a number.
 
-    An interactive lab's ends in `-live`, so that a pattern for measured runs leaves it out.
+    An interactive lab's ends in `-live`, so that a pattern for measured runs leaves it out. Raises `InputError` where
+    the plan's P4 program does not compile.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     kind = f"s{plan.seed}" if mode is Mode.MEASURE else "live"
@@ -56,6 +58,7 @@ def make_run_dir(out: Path, plan: Plan, mode: Mode) -> Path:
         for folder in ("captures", "flows", "logs", "tables"):
             (run_dir / folder).mkdir()
         (run_dir / "plan.json").write_text(plan.model_dump_json(indent=1))
+        p4program.build(plan, run_dir)
         return run_dir
     raise RunError(f"no free name for a run's folder like {parent / name}")
 

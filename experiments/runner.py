@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from experiments import launch, measurement, provenance, report, scenario_file
+from experiments import launch, measurement, p4program, provenance, report, scenario_file
 from experiments.inside import Mode
 from experiments.results import Manifest, RunResult, Status, read_manifest
 from meclab import expectations
@@ -58,7 +58,9 @@ def jobs(
         first = scenario.seed if seed is None else seed
         for number in range(first, first + repeats):
             for method in methods or scenario.methods:
-                found.append(Job(scenario, make(scenario, graph, method, kind, number), datapath))
+                plan = make(scenario, graph, method, kind, number)
+                p4program.require(plan)
+                found.append(Job(scenario, plan, datapath))
     return found
 
 

@@ -71,12 +71,26 @@ def load(name_or_path: str, changes: Mapping[str, Any] | None = None) -> list[Sc
         for where, value in zip(sweep, combination, strict=True):
             problems += [p for p in _set(swept, where, value, ("sweep", where)) if p not in problems]
         scenario, wrong = _validated(swept)
-        problems += [p for p in wrong if p not in problems]
         if scenario is not None:
+            scenario, missing = _with_program(scenario, path.parent)
+            wrong = [*wrong, *missing]
             found.append(scenario)
+        problems += [p for p in wrong if p not in problems]
     if problems:
         raise source.error(problems)
     return found
+
+
+def _with_program(scenario: Scenario, folder: Path) -> tuple[Scenario, list[Problem]]:
+    """The scenario with the place of its P4 program, which it names as seen from its own folder."""
+    if scenario.p4.program is None:
+        return scenario, []
+    program = (folder / scenario.p4.program).resolve()
+    if not program.is_file():
+        expected = f"a P4 program, as seen from {folder.resolve()}"
+        return scenario, [Problem(("p4", "program"), repr(scenario.p4.program), expected)]
+    placed = scenario.p4.model_copy(update={"program": str(program)})
+    return scenario.model_copy(update={"p4": placed}), []
 
 
 def graph(scenario: Scenario, methods: Sequence[Method] = ()) -> topology.Graph:

@@ -8,6 +8,8 @@ from meclab.plan import Plan
 
 FOLDER = "p4"
 """In a run's folder: the compiled program, its sources beside it."""
+BMV2_INFO, BMV2_PROGRAM = "bmv2.p4info.txtpb", "bmv2.json"
+"""There, for BMv2: what its controller brings to each switch."""
 CPU_PORT = 510
 """Where the program has packets for the controller (`CPU_PORT` in `dataplane/programs/headers.p4`)."""
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.table import Table
 
-from experiments import capture, control, launch, scenario_file
+from experiments import capture, control, launch, p4program, scenario_file
 from experiments.commands.options import (
     dataplane_option,
     lab_option,
@@ -61,6 +61,7 @@ def up(
     kind, datapath = machine.choices(machine.inspect(), links or chosen.link_kind)
     steered = next((known for known in chosen.methods if known.name == "vip"), chosen.methods[0])
     plan = make(chosen, graph, scenario_file.method(method) if method else steered, kind)
+    p4program.require(plan)
     run_dir = launch.make_run_dir(out, plan, Mode.INTERACTIVE)
     process, read_fd = launch.start(run_dir, plan, Mode.INTERACTIVE, datapath)
     with progress.status("starting") as status:
