@@ -1,5 +1,6 @@
 """Errors of the compiler: each says where in the P4 source."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meclab.errors import LabError
@@ -35,3 +36,17 @@ class UnsupportedError(CompileError):
 
     def __init__(self, position: Position, construct: str) -> None:
         super().__init__(position, f"construct {construct} is not supported")
+
+
+def together(errors: Sequence[CompileError]) -> CompileError:
+    """One error for all that a program has, a line each, in order of their places.
+
+    It is an `UnsupportedError` where the program is valid P4 otherwise.
+    """
+    first, *others = sorted({str(error): error for error in errors}.values(), key=lambda error: error.position)
+    if not others:
+        return first
+    kind = UnsupportedError if all(isinstance(error, UnsupportedError) for error in errors) else CompileError
+    whole = kind.__new__(kind)
+    CompileError.__init__(whole, first.position, "\n".join([first.message, *map(str, others)]))
+    return whole
