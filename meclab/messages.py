@@ -122,6 +122,16 @@ class DnsUpdate(Body):
         return self.update, self.change
 
 
+class DnsUpdated(Body):
+    """The DNS server's answer to a `DnsUpdate`: at once in force, or known before."""
+
+    update: int
+    rules: int
+    """How many it has."""
+    newer: tuple[DnsUpdate, ...] = ()
+    """Of the rules in the update, those that it has by a later one: how it has them, one each."""
+
+
 class Serving(Body):
     """Who serves whom, into the redirecting front, the hosts and the UALCMP: device to MEC host."""
 

@@ -8,11 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field
 
 from meclab.messages import Body, DnsRule
+from meclab.model import Name
 
 _UINT = Annotated[int, Field(ge=0, lt=2**63)]
 PLATFORM_PATH = "/mm5/v1/configurations"
 """Where a platform takes `Configurations`. The reference point between it and its manager (Mm5) is not specified by
 ETSI: the interface is the lab's own."""
+REGISTRATION_PATH = "/mm5/v1/platforms"
+"""Where the platform manager takes a `Registration`."""
 _PREFIX = "app-"
 RuleState = Literal["ACTIVE", "INACTIVE"]
 
@@ -104,3 +107,18 @@ class Configurations(Body):
     """Into a platform, in order."""
 
     configurations: tuple[InstanceConfiguration, ...]
+
+
+class Registration(Body):
+    """From a platform to its manager: it has started."""
+
+    host: Name
+    start: str
+    """Tells one start of its process from another."""
+
+
+class Registered(Body):
+    """The answer, when the platform has been told again what it was configured with before, by `PLATFORM_PATH`."""
+
+    again: bool
+    """Whether the manager has known this host's platform before, by another start."""

@@ -2,7 +2,7 @@
 
 | request | answer |
 |---|---|
-| `POST /v1/rules`, a `DnsUpdate` | 200 `{"update", "rules": total}`, at once in force; repeated and old ones too |
+| `POST /v1/rules`, a `DnsUpdate` | 200 `DnsUpdated`, at once in force; repeated and old ones too |
 | `GET /v1/rules` | every rule, with the update that brought it |
 | `GET /v1/health` | what it serves, and how it has answered |
 
@@ -21,7 +21,7 @@ from hosts.naming.authority import Authority
 from hosts.naming.names import text
 from hosts.web import serving
 from meclab.errors import PeerError
-from meclab.messages import DnsUpdate
+from meclab.messages import DnsUpdate, DnsUpdated
 
 
 def application(host: str, authority: Authority, counters: Callable[[], dict[str, int]]) -> Starlette:
@@ -35,7 +35,9 @@ def application(host: str, authority: Authority, counters: Callable[[], dict[str
             return JSONResponse({"error": serving.complaints(error)}, 422)
         except PeerError as error:
             return JSONResponse({"error": str(error).split("; ")}, 422)
-        return JSONResponse({"update": update.update, "rules": len(authority.rules.by_id)})
+        rules = authority.rules
+        answer = DnsUpdated(update=update.update, rules=len(rules.by_id), newer=tuple(rules.newer(update)))
+        return Response(answer.model_dump_json(exclude_defaults=True), media_type="application/json")
 
     async def get_rules(_: Request) -> Response:
         listed = [

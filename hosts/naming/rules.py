@@ -4,7 +4,7 @@ Among the active rules of a name and address type the longest client subnet that
 then a rule without one; of several equal ones the smallest `dnsRuleId`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
@@ -132,6 +132,14 @@ class Rules:
         if problems:
             raise PeerError("; ".join(problems))
         return self._with([rule for rule in read if self._is_news(rule)], update.update)
+
+    def newer(self, update: DnsUpdate) -> Iterator[DnsUpdate]:
+        """The rules of an update that are known by a later one, as they are known."""
+        for stated in update.rules:
+            known = self.by_id.get(stated.dnsRuleId)
+            if known is not None and known.order > update.order:
+                changed = {"update": known.update, "change": known.change, "rules": (known.stated,)}
+                yield update.model_copy(update=changed)
 
     def _is_news(self, rule: Rule) -> bool:
         known = self.by_id.get(rule.rule_id)

@@ -13,7 +13,7 @@ For the platform manager, the lab's own (Mm5 is not specified):
 | request | answer |
 |---|---|
 | `POST /mm5/v1/configurations`, `Configurations` | 200 `{"taken"}` when all is in force; 503 while not |
-| `GET /mm5/v1/health` | the lines to DNS server and controller |
+| `GET /mm5/v1/health` | the lines to DNS server, controller and manager |
 
 Refusals are problem details (RFC 9457).
 """
@@ -111,7 +111,8 @@ class _Manager:
         return JSONResponse({"status": "degraded" if trouble else "ok", "host": self._platform.host, "lines": lines})
 
     def _lines(self) -> list[Line[Any]]:
-        return [line for line in (self._platform.dns, self._platform.controller) if line is not None]
+        lines: tuple[Line[Any] | None, ...] = (self._platform.dns, self._platform.controller, self._platform.manager)
+        return [line for line in lines if line is not None]
 
 
 def _content(held: AnyHeld) -> dict[str, object]:

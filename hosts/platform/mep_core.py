@@ -4,11 +4,17 @@ DNS rules go to the DNS server, one update for one configuration: all of its rul
 old off and new on are one step there. Where that is the authoritative server, which all platforms tell, an application
 has the rules that name its own host; where it is the host's own resolver, those of its own instance. Traffic rules
 become breakouts at the controller.
+
+A platform that has restarted is told by its manager what it was configured with (`register`). What its application had
+switched since is then as the DNS server has it for DNS rules, and as configured for traffic rules.
 """
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Iterable, Sequence
+
+from pydantic import ValidationError
 
 from hosts.platform import traffic
 from hosts.platform.lines import Answer, Line, text
@@ -16,9 +22,9 @@ from hosts.platform.rulebook import Held, Rulebook
 from hosts.web.http1 import Response
 from hosts.web.problems import Refusal
 from meclab.errors import PeerError
-from meclab.messages import BreakoutIntent, DnsRule, DnsUpdate, Transaction
+from meclab.messages import BreakoutIntent, DnsRule, DnsUpdate, DnsUpdated, Transaction
 from meclab.plan import Plan
-from meclab.platforms import InstanceConfiguration, TrafficRule, app_instance
+from meclab.platforms import InstanceConfiguration, Registered, Registration, TrafficRule, app_instance
 
 log = logging.getLogger(__name__)
 HOLD_S = 1.0
@@ -28,19 +34,36 @@ HOLD_S = 1.0
 class Platform:
     """The platform of one host."""
 
-    def __init__(self, plan: Plan, host: str, dns: Line[DnsUpdate] | None, controller: Line[Transaction]) -> None:
-        """`dns` is none where the method has no DNS server."""
+    def __init__(
+        self,
+        plan: Plan,
+        host: str,
+        dns: Line[DnsUpdate] | None,
+        controller: Line[Transaction],
+        manager: Line[Registration] | None = None,
+    ) -> None:
+        """`dns` is none where the method has no DNS server, `manager` where nobody is to know that it has started."""
         self.host = host
         self.instance = app_instance(host)
         self.dns_rules = Rulebook(DnsRule)
         self.traffic_rules = Rulebook(TrafficRule, traffic.planned(plan, host))
         self.dns = dns
         self.controller = controller
+        self.manager = manager
         self._plan = plan
         node = plan.node(host)
         self._addresses = {node.ipv4, node.ipv6}
         self._has_resolver = host in plan.runs("ldns")
         self._breakouts = self._wanted()
+
+    async def register(self) -> None:
+        """Tells the manager of this start; after a restart the controller is told all breakouts that are to be."""
+        if self.manager is None:
+            return
+        response = await self.manager.put(Registration(host=self.host, start=uuid.uuid4().hex))
+        if response.status < 300 and Registered.model_validate_json(response.body).again and self._breakouts:
+            answer = self.controller.put(Transaction(breakout=tuple(self._breakouts)))
+            _logged(answer, f"restarted: {len(self._breakouts)} breakouts told again")
 
     def configure(self, configurations: Sequence[InstanceConfiguration]) -> list[Answer]:
         """Takes configurations, in order; the answers that they wait for. Raises `Refusal` and takes none."""
@@ -64,7 +87,21 @@ class Platform:
         if not rules or self.dns is None:
             return []
         update = DnsUpdate(update=configuration.update, source=self.host, rules=rules)
-        return [_logged(self.dns.put(update), f"update {update.update}, {len(rules)} DNS rules")]
+        answer = _logged(self.dns.put(update), f"update {update.update}, {len(rules)} DNS rules")
+        answer.add_done_callback(self._named)
+        return [answer]
+
+    def _named(self, answer: Answer) -> None:
+        """The DNS server has an update, and may know of a later change: of before a restart of this platform."""
+        if answer.cancelled() or answer.result().status >= 300:
+            return
+        try:
+            newer = DnsUpdated.model_validate_json(answer.result().body).newer
+        except ValidationError as error:
+            log.error("an answer of the DNS server that is none: %s", error)
+            return
+        for known in newer:
+            self.dns_rules.adopt(known.rules[0], known.update, known.change)
 
     async def switch_dns(self, identifier: str, body: bytes, if_match: str | None) -> Held[DnsRule]:
         """The application's PUT of a DNS rule; raises `Refusal`."""

@@ -4,6 +4,7 @@
 |---|---|
 | `POST …/app_instances/{id}/configure_platform_for_app`, a `PlatformConfiguration` | 202, `Location` of an operation |
 | `GET …/app_lcm_op_occs/{id}` | the operation: PROCESSING, then COMPLETED when every platform has it in force |
+| `POST /mm5/v1/platforms`, a platform's `Registration`; the lab's own | 200 `{"again"}`: whether it has restarted |
 | `GET /v1/health`, the lab's own | the lines to the platforms |
 
 Refusals are problem details (RFC 9457). An instance is `app-` and its host's name.
@@ -20,7 +21,7 @@ from hosts.platform.mepm_core import Manager, Operation
 from hosts.web import problems
 from hosts.web.http1 import authority
 from meclab.model import SECOND
-from meclab.platforms import PlatformConfiguration
+from meclab.platforms import REGISTRATION_PATH, PlatformConfiguration, Registered, Registration
 
 PATH = "/app_lcm/v1"
 
@@ -32,6 +33,7 @@ def application(manager: Manager) -> Starlette:
         routes=[
             Route(f"{PATH}/app_instances/{{instance}}/configure_platform_for_app", api.configure, methods=["POST"]),
             Route(f"{PATH}/app_lcm_op_occs/{{operation}}", api.operation, methods=["GET"]),
+            Route(REGISTRATION_PATH, api.register, methods=["POST"]),
             Route("/v1/health", api.health, methods=["GET"]),
         ],
         exception_handlers=problems.HANDLERS,
@@ -50,6 +52,10 @@ class _Api:
 
     async def operation(self, request: Request) -> Response:
         return JSONResponse(_content(request, self._manager.operation(request.path_params["operation"])))
+
+    async def register(self, request: Request) -> Response:
+        again = await self._manager.register(await problems.read(request, Registration))
+        return JSONResponse(Registered(again=again).model_dump())
 
     async def health(self, _: Request) -> Response:
         platforms = {name: line.health() for name, line in self._manager.platforms.items()}

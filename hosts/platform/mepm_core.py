@@ -1,5 +1,6 @@
 """The platform manager (MEPM) without its HTTP interface: checks configurations and passes them on to platforms."""
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -9,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from hosts.platform import traffic
+from hosts.platform.ledger import Ledger
 from hosts.platform.lines import Answer, Line
 from hosts.web.problems import Refusal
 from meclab.check import nearest
@@ -16,10 +18,12 @@ from meclab.errors import PeerError
 from meclab.messages import DnsRule
 from meclab.model import MILLISECOND
 from meclab.plan import Plan
-from meclab.platforms import InstanceConfiguration, PlatformConfiguration, app_instance
+from meclab.platforms import InstanceConfiguration, PlatformConfiguration, Registration, app_instance
 
 log = logging.getLogger(__name__)
 _KEPT = 10_000
+HOLD_S = 1.0
+"""Longest wait for a platform that is told everything again, before its registration is answered."""
 OperationState = Literal["PROCESSING", "COMPLETED", "FAILED"]
 
 
@@ -33,6 +37,17 @@ class Operation:
     started_ns: int
     entered_ns: int
     state: OperationState = "PROCESSING"
+
+
+@dataclass(frozen=True)
+class _Start:
+    """One start of a platform's process."""
+
+    identifier: str
+    again: bool
+    """Whether there was one before."""
+    answers: list[Answer]
+    """The platform's, to what it is told again."""
 
 
 class Manager:
@@ -52,6 +67,9 @@ class Manager:
         self._at: dict[IPv4Address | IPv6Address | None, str] = {
             address: node.name for node in plan.by_role("mec", "cloud") for address in (node.ipv4, node.ipv6)
         }
+        self._ledgers = {name: Ledger() for name in platforms}
+        self._starts: dict[str, _Start] = {}
+        """By host, the start of its platform that has registered last."""
         self._operations: dict[str, Operation] = {}
         self._order: deque[str] = deque()
         self._number = 0
@@ -62,7 +80,7 @@ class Manager:
         if problems := [*self._dns_problems(configuration), *self._traffic_problems(host, configuration)]:
             raise Refusal(400, "; ".join(problems))
         passed = InstanceConfiguration(instance=instance, **dict(configuration))
-        answers = [self.platforms[name].put(passed) for name in sorted(self._concerned(host, configuration))]
+        answers = [self._pass_on(name, passed) for name in sorted(self._concerned(host, configuration))]
         now_ns = self._clock_ns()
         self._number += 1
         operation = Operation(f"op-{self._number}", instance, configuration.update, now_ns, now_ns)
@@ -71,6 +89,36 @@ class Manager:
         for answer in answers:
             answer.add_done_callback(watch.answered)
         return operation
+
+    async def register(self, registration: Registration) -> bool:
+        """A platform has started. One that has restarted has forgotten what it was configured with, and is told it
+        again, each update by its own number; whether it is one. Raises `Refusal`: 404 for an unknown host, 503 while
+        the platform has not taken everything."""
+        host = registration.host
+        if host not in self.platforms:
+            raise Refusal(404, f"no MEC host {host!r}; expected {nearest(host, self.platforms)}")
+        start = self._starts.get(host)
+        if start is None or start.identifier != registration.start:
+            again = [self.platforms[host].put(known) for known in self._ledgers[host].configurations()]
+            start = self._starts[host] = _Start(registration.start, start is not None, again)
+            if start.again:
+                log.warning("the platform of %s has restarted; %d configurations are told again", host, len(again))
+        if start.answers:
+            await asyncio.wait(start.answers, timeout=HOLD_S)
+        if not all(answer.done() for answer in start.answers):
+            raise Refusal(503, f"not told everything within {HOLD_S:g} s", {"Retry-After": "1"})
+        return start.again
+
+    def _pass_on(self, host: str, configuration: InstanceConfiguration) -> Answer:
+        """Tells a platform a configuration, and remembers it when it is taken."""
+
+        def answered(answer: Answer) -> None:
+            if not answer.cancelled() and answer.result().status < 300:
+                self._ledgers[host].enter(configuration)
+
+        answer = self.platforms[host].put(configuration)
+        answer.add_done_callback(answered)
+        return answer
 
     def host_of(self, instance: str) -> str:
         """The host of an application instance; raises `Refusal`."""

@@ -66,6 +66,12 @@ class Rulebook(Generic[R]):
         self._held.update({_identifier(held.rule): held for held in news})
         return news
 
+    def adopt(self, rule: R, update: int, change: int) -> None:
+        """Takes what somebody else knows better of a rule that is here: the application's change, after a restart."""
+        known = self._held.get(_identifier(rule))
+        if known is not None and known.order < (update, change):
+            self._held[_identifier(rule)] = Held(rule, update, change)
+
     def switch(self, identifier: str, body: bytes, if_match: str | None) -> tuple[Held[R], Held[R]]:
         """The application's PUT: the rule before and after it, the same where its state does not change.
 

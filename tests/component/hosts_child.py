@@ -11,8 +11,9 @@ DEADLINE_S = 10
 
 
 @contextlib.contextmanager
-def running(program: Callable[[Callable[[], None]], int]) -> Iterator[int]:
-    """The pid of a process that runs `program(ready)`, from ready on; ends it by SIGTERM and expects status 0."""
+def running(program: Callable[[Callable[[], None]], int], end: signal.Signals = signal.SIGTERM) -> Iterator[int]:
+    """The pid of a process that runs `program(ready)`, from ready on; ends it by SIGTERM and expects status 0, or by
+    SIGKILL."""
     receiver, sender = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -29,6 +30,6 @@ def running(program: Callable[[Callable[[], None]], int]) -> Iterator[int]:
         yield pid
     finally:
         os.close(receiver)
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, end)
         _, status = os.waitpid(pid, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert os.waitstatus_to_exitcode(status) == (0 if end is signal.SIGTERM else -end)

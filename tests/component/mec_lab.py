@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -91,18 +92,26 @@ def taker(
 
 
 @contextlib.contextmanager
-def platform(made: Plan, host: str, port: int, dns: int, controller: int) -> Iterator[httpx.Client]:
-    """A host's platform, which tells a DNS server and a controller at these ports."""
+def platform(
+    made: Plan,
+    host: str,
+    port: int,
+    dns: int,
+    controller: int,
+    manager: int | None = None,
+    end: signal.Signals = signal.SIGTERM,
+) -> Iterator[httpx.Client]:
+    """A host's platform, which tells a DNS server, a controller and, that it has started, a manager at these ports."""
 
     def program(ready: Callable[[], None]) -> int:
         to_controller = mep.controller_line("127.0.0.1", controller)
         server = mep.dns_server(made, host)
         to_dns = None if server is None else mep.dns_line(server, "127.0.0.1", dns)
-        application = mep_api.application(Platform(made, host, to_dns, to_controller))
-        tasks = [line.run for line in (to_controller, to_dns) if line is not None]
-        return serving.serve(application, serving.listen(port, LOOPBACK), ready, tasks)
+        to_manager = None if manager is None else mep.manager_line("127.0.0.1", manager)
+        started = Platform(made, host, to_dns, to_controller, to_manager)
+        return serving.serve(mep_api.application(started), serving.listen(port, LOOPBACK), ready, mep.tasks(started))
 
-    with running(program), _client(port) as http:
+    with running(program, end), _client(port) as http:
         yield http
 
 

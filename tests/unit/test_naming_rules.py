@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 from naming_zone import APP, NOERROR, NXDOMAIN, RULES, Asked, addresses, authority, rule, scope_of
 
+from hosts.naming.rules import Rules
 from meclab.errors import PeerError
 from meclab.messages import DnsRule, DnsUpdate
 
@@ -100,6 +101,15 @@ def test_what_an_application_changes_counts_until_the_orchestrators_next_update(
             for one in order:
                 server.authority.apply(one)
             assert addresses(server(subnet="100.64.1.0/24")) == [address]
+
+
+def test_of_an_outdated_update_the_set_says_what_it_has_by_a_later_one() -> None:
+    off = rule("a", "10.1.1.10", state="INACTIVE")
+    rules = Rules().updated(update(3, rule("a", "10.1.1.10"), rule("b", "10.1.2.10")))
+    rules = rules.updated(update(3, off).model_copy(update={"change": 1}))
+    (newer,) = rules.newer(update(3, rule("a", "10.1.1.10"), rule("b", "10.1.2.10"), rule("c", "10.1.2.10")))
+    assert (newer.order, newer.rules) == ((3, 1), (off,))
+    assert list(rules.newer(update(4, off))) == []
 
 
 def test_updates_of_different_rules_may_arrive_in_any_order() -> None:
