@@ -9,7 +9,7 @@ import sys
 import click
 from rich.console import Console
 
-from experiments.commands import exercise, live, machine, measure, policy, sweep, wireshark
+from experiments.commands import exercise, live, machine, measure, p4, policy, sweep, wireshark
 from meclab.errors import LabError, ScenarioError
 
 
@@ -42,6 +42,6 @@ def main() -> None:
     """meclab: an emulation lab for distributed multi-access edge computing."""
 
 
-for part in (measure, sweep, live, policy, exercise, wireshark, machine):
+for part in (measure, sweep, live, policy, exercise, p4, wireshark, machine):
     for command in part.COMMANDS:
         main.add_command(command)

@@ -1,0 +1,58 @@
+"""Compiled programs in the kernel."""
+
+import ctypes
+from collections.abc import Iterable
+from functools import cache
+
+from dataplane.compiler.bundle import Bundle
+from dataplane.compiler.layout import DIGESTS, DROPS, Drop
+from dataplane.target.bpf import BpfObject, RingBuffer
+from dataplane.target.maps import Maps, number
+
+MEMBARRIER = 324
+GLOBAL = 1
+"""`MEMBARRIER_CMD_GLOBAL`: the kernel waits for an RCU grace period, and tc programs run within RCU."""
+
+
+class Program:
+    """A loaded program; it stays while a port has it, and while this is open."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._object = BpfObject(bundle.object, bundle.name)
+        self.digests = RingBuffer(self._object[DIGESTS].fd) if DIGESTS in self._object else None
+
+    @property
+    def maps(self) -> Maps:
+        return self._object
+
+    @property
+    def fd(self) -> int:
+        return self._object.program_fd
+
+    def close(self) -> None:
+        if self.digests is not None:
+            self.digests.close()
+        self._object.close()
+
+    def drops(self) -> dict[str, int]:
+        """Packets by why they did not leave; `OFFLOADED` ones were superpackets, and passed."""
+        counts = {}
+        for reason in Drop:
+            value = self._object[DROPS].lookup(number(reason)) or b""
+            counts[reason.name] = sum(_numbers(value))
+        return counts
+
+
+def _numbers(value: bytes) -> Iterable[int]:
+    """Of one element: one number, or one for each CPU."""
+    return (int.from_bytes(value[start : start + 8], "little") for start in range(0, len(value), 8))
+
+
+def settle() -> None:
+    """Returns when no packet is in a program that was in it before the call."""
+    _library().syscall(MEMBARRIER, GLOBAL, 0, 0)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
