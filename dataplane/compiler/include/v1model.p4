@@ -186,6 +186,11 @@ extern void recirculate_preserving_field_list(bit<8> index);
 extern void clone(in CloneType type, in bit<32> session);
 extern void clone_preserving_field_list(in CloneType type, in bit<32> session, bit<8> index);
 
+// The older forms: what is kept is listed in place.
+extern void resubmit<T>(in T data);
+extern void recirculate<T>(in T data);
+extern void clone3<T>(in CloneType type, in bit<32> session, in T data);
+
 // What leaves is at most so many bytes.
 extern void truncate(in bit<32> length);
 

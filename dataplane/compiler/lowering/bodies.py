@@ -94,14 +94,21 @@ class Body(Statements):
             )
         return self.held(target)
 
-    def aliases(self, parameters: Sequence[Parameter], passed: Mapping[str, Entity]) -> dict[str, Entity]:
-        """The parameters that can stand for the caller's places, and those that are extern objects."""
+    def aliases(
+        self, parameters: Sequence[Parameter], passed: Mapping[str, Entity], scalars: bool = False
+    ) -> dict[str, Entity]:
+        """The parameters that can stand for the caller's places, and those that are extern objects.
+
+        With `scalars` numbers too: for what is lowered once for each place where it is applied.
+        """
         result: dict[str, Entity] = {
             name: argument for name, argument in passed.items() if isinstance(argument, ExternObject)
         }
         values = [(each, passed[each.name.text]) for each in parameters]
         for parameter, argument in values:
             if not isinstance(argument, Value) or argument.place is None or not steady(argument.place):
+                continue
+            if argument.bits is not None or not (scalars or aggregate(argument.type)):
                 continue
             others = [
                 other.place
@@ -111,7 +118,7 @@ class Body(Statements):
                 and other.place is not None
                 and (each.written or parameter.written)
             ]
-            if aggregate(argument.type) and not any(_may_overlap(argument.place, other) for other in others):
+            if not any(_may_overlap(argument.place, other) for other in others):
                 result[parameter.name.text] = argument
         return result
 

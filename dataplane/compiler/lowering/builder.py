@@ -40,6 +40,8 @@ class Builder:
         self.standard = Variable(lowered.STANDARD, lowered.Struct("standard_metadata_t", ()))
         self.callables: list[Callable] = []
         """All functions and actions, called or not."""
+        self.temporaries: set[str] = set()
+        """Variables that are assigned once and not named by the program."""
         self.methods: dict[tuple[str, str], object] = {}
         """Of extern types, by type and name, once they have been called."""
         self._digests: dict[str, lowered.DigestType] = {}

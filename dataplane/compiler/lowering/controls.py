@@ -85,7 +85,7 @@ class Control(Tables):
         if kind.what != "control":
             raise CompileError(node.position, f"found apply of parser {kind.name} in a control; expected a control")
         passed = self.passed(kind.parameters, node, kind.name, kind.scope)
-        aliases = self.aliases(kind.parameters, passed)
+        aliases = self.aliases(kind.parameters, passed, scalars=True)
         if _applied_name(node) in self._divided:
             aliases = {name: each for name, each in aliases.items() if not isinstance(each, Value)}
         form = self._form(instance, aliases)

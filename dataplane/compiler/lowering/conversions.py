@@ -25,7 +25,9 @@ class Conversions(Resolution):
 
     def temporary(self, name: str, type_: Type) -> Value:
         """A new variable that the program does not name."""
-        return variable(self.builder.variable(f"{self.name}.{name}", types.form(type_)), type_)
+        made = self.builder.variable(f"{self.name}.{name}", types.form(type_))
+        self.builder.temporaries.add(made.name)
+        return variable(made, type_)
 
     def placed(self, value: Value) -> Value:
         """The same value, in a place that its members can be read from."""
@@ -86,7 +88,7 @@ class Conversions(Resolution):
         """Assigns to a place."""
         assert target.place is not None
         if isinstance(data, Items | Fields | Unset) and not types.scalar(target.type):
-            if _mentions(data, _root(target.place)):
+            if _mentions(data, root(target.place)):
                 data = self.convert(data, target.type, position)
             else:
                 self._fill(target, data, position)
@@ -175,7 +177,7 @@ def _cast_expression(expression: lowered.Expression, target: Bits | lowered.Bool
     return lowered.Cast(expression, target)
 
 
-def _root(place: lowered.Place) -> lowered.Variable:
+def root(place: lowered.Place) -> lowered.Variable:
     while not isinstance(place, lowered.Variable):
         place = place.base
     return place
@@ -189,7 +191,7 @@ def _mentions(data: Data, root: lowered.Variable) -> bool:
         case Fields(members):
             return any(_mentions(item, root) for item in members.values())
         case Value(expression=lowered.Read(place)):
-            return _root(place) == root
+            return root(place) == root
         case Value(expression=lowered.Constant()):
             return False
         case Value():

@@ -14,6 +14,7 @@ from dataplane.compiler.lowered import Bits
 from dataplane.compiler.lowering import constants, types
 from dataplane.compiler.lowering.builder import Builder
 from dataplane.compiler.lowering.callables import Aggregate
+from dataplane.compiler.lowering.conversions import root
 from dataplane.compiler.lowering.operators import LOGICAL, Op, Operators
 from dataplane.compiler.lowering.resolution import WIDEST
 from dataplane.compiler.lowering.scope import Scope, choices, nearest
@@ -113,6 +114,8 @@ class Expressions(Operators):
 
     def _kept(self, data: Data, mark: int) -> Data:
         if not isinstance(data, Value) or constant(data) or (data.writable and not types.scalar(data.type)):
+            return data
+        if data.place is not None and root(data.place).name in self.builder.temporaries:
             return data
         kept = self.temporary("kept", data.type)
         assert kept.place is not None

@@ -154,7 +154,7 @@ class Parser(Instances):
         if self.block is not self._top:
             raise UnsupportedError(node.position, "apply of a parser inside if or switch")
         passed = self.passed(kind.parameters, node, kind.name, kind.scope)
-        aliases = self.aliases(kind.parameters, passed)
+        aliases = self.aliases(kind.parameters, passed, scalars=True)
         inner, variables = self.scope_of(instance, aliases)
         self.copy_in(kind.parameters, passed, variables)
         behind = self._unique(f"{self._current}.after")

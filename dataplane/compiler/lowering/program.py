@@ -28,14 +28,22 @@ def lower(program: syntax.Program, name: str) -> lowered.Program:
     Raises CompileError with all that was found, a line each; UnsupportedError where it is valid P4 otherwise.
     """
     builder = Builder()
+    try:
+        result = _lower(builder, program, name)
+    except RecursionError:
+        raise CompileError(program.position, "found expressions or blocks nested too deeply") from None
+    builder.finish()
+    assert result is not None
+    return result
+
+
+def _lower(builder: Builder, program: syntax.Program, name: str) -> lowered.Program | None:
     declarations = Declarations(builder)
     declarations.declare_all(program)
     result: lowered.Program | None = None
     with builder.reporting():
         result = _Switch(builder, declarations, _main(declarations, program)).lower(name)
     _check_unused(builder, declarations)
-    builder.finish()
-    assert result is not None
     return result
 
 
