@@ -1,18 +1,21 @@
 """The list of masks that a ternary lookup goes through, best first, changed under traffic.
 
 A lookup reads slot after slot upwards while the switch writes. An entry that is there must be found at every moment, so
-a mask moves upwards, away from the reader, and is in two slots while it moves. A mask without entries leaves a
-tombstone, `NO_MASK`, which the next insertion below it takes up. Only where the list is full and all tombstones are
-below does something move down, and then each step waits until no lookup that began before it is running.
+a mask moves upwards, away from the reader, and is in two slots while it moves. One that gets better is put in further
+down, and its old slot stays until no lookup is running that may have passed the new one's place before. A mask without
+entries leaves a tombstone, `NO_MASK`, which the next insertion below it takes up. Only where the list is full and all
+tombstones are below does something move down, each step after the lookups that began before it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dataplane.target.maps import Map, number
 from dataplane.target.numbers import Numbers
 from dataplane.target.refusal import exhausted
 
+MOST_OLD = 16
+"""Slots that wait to be buried; each costs a lookup."""
 NO_MASK = 0xFFFFFFFF
 """Number of a slot whose mask has no entries: nothing is found under it, and the lookup goes on."""
 
@@ -38,6 +41,8 @@ class Masks:
         self._map = slots
         self._settle = settle
         self._slots: list[Slot] = []
+        self._old: set[int] = set()
+        """Places of slots whose masks are further down as well."""
         self._numbers: dict[bytes, int] = {}
         self._users: dict[bytes, int] = {}
         # One slot more than masks: room for one that moves.
@@ -72,10 +77,13 @@ class Masks:
         """Makes sure that lookups come to this mask before they settle for less than `priority`."""
         identifier = self._numbers[mask]
         held = next((slot for slot in self._slots if slot.number == identifier), None)
-        if held is None or held.best < priority:
-            self._insert(Slot(priority, identifier, mask))
-            if held is not None:
-                self._bury(identifier, keep_first=True)
+        if held is not None and held.best >= priority:
+            return
+        if len(self._old) >= MOST_OLD:
+            self._clear()
+        self._insert(Slot(priority, identifier, mask))
+        places = [index for index, slot in enumerate(self._slots) if slot.number == identifier]
+        self._old |= set(places[1:])
 
     def remove(self, mask: bytes) -> None:
         """One entry less has this mask; call it after the entry has gone."""
@@ -84,7 +92,7 @@ class Masks:
             return
         identifier = self._numbers.pop(mask)
         del self._users[mask]
-        self._bury(identifier)
+        self._bury([index for index, slot in enumerate(self._slots) if slot.number == identifier])
         self._free.give_back(identifier)
 
     def _insert(self, new: Slot) -> None:
@@ -93,8 +101,11 @@ class Masks:
         above = next((index for index in holes if index >= place), len(self._slots))
         if above < self._map.max_entries:
             self._push_up(new, place, above)
-        else:
+        elif holes:
             self._push_down(new, holes[-1], place)
+        else:
+            self._clear()
+            self._insert(new)
 
     def _push_up(self, new: Slot, place: int, hole: int) -> None:
         if hole == len(self._slots):
@@ -102,17 +113,24 @@ class Masks:
         for index in range(hole, place, -1):
             self._write(index, self._slots[index - 1])
         self._write(place, new)
+        self._old = {old + 1 if place <= old < hole else old for old in self._old}
 
     def _push_down(self, new: Slot, hole: int, place: int) -> None:
         for index in range(hole, place - 1):
             self._write(index, self._slots[index + 1])
             self._settle()
         self._write(place - 1, new)
+        self._old = {old - 1 if hole < old < place else old for old in self._old}
 
-    def _bury(self, identifier: int, keep_first: bool = False) -> None:
-        places = [index for index, slot in enumerate(self._slots) if slot.number == identifier]
-        for index in places[1 if keep_first else 0 :]:
+    def _clear(self) -> None:
+        """Buries old slots, once every lookup that needs them has ended."""
+        self._settle()
+        self._bury(set(self._old))
+
+    def _bury(self, places: Iterable[int]) -> None:
+        for index in sorted(places):
             self._write(index, Slot(self._slots[index].best, NO_MASK, bytes(len(self._slots[index].mask))))
+        self._old -= set(places)
         while self._slots and self._slots[-1].number == NO_MASK:
             last = len(self._slots) - 1
             self._write(last, Slot(0, NO_MASK, bytes(len(self._slots[last].mask))))
