@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
-from experiments.measurement import dns, http, openflow, routing, subjects
+from experiments.measurement import dns, http, openflow, p4runtime, routing, subjects
 from experiments.measurement.datagrams import Datagram
 from experiments.measurement.owners import Owners
 from experiments.measurement.streams import Conversation, Stream
@@ -60,7 +60,9 @@ class _Reader:
         senders = [self._owners.sender(node, address) for address in ends]
         if not (towards or back):
             return
-        if port.role in ("openflow", "dns", "bgp"):
+        if port.role == "p4runtime":
+            yield from self._p4runtime(port, seen, (senders[0], towards), (senders[1], back))
+        elif port.role in ("openflow", "dns", "bgp"):
             read = {"openflow": self._openflow, "dns": self._dns_stream, "bgp": self._bgp}[port.role]
             streams = (seen.to_port, seen.from_port)
             for stream, sender, counts in zip(streams, senders, (towards, back), strict=True):
@@ -80,6 +82,23 @@ class _Reader:
                 own=own and message.rule_class in _OWN_CLASSES,
                 device=self._named_in_bytes(data[message.begin : message.end]) if message.rule_class else "",
             )
+
+    def _p4runtime(
+        self, port: SignallingPort, seen: Conversation, controller: tuple[str, bool], switch: tuple[str, bool]
+    ) -> Iterator[MessageSeen]:
+        """Both directions together: a reply is about what its request was about."""
+        for message in p4runtime.messages(bytes(seen.to_port.data), bytes(seen.from_port.data)):
+            stream = seen.to_port if message.from_controller else seen.from_port
+            sender, counts = controller if message.from_controller else switch
+            if counts:
+                yield _row(port, sender, self._owners.device(seen.client, seen.server))(
+                    at_ns=stream.passed_ns(message.end - 1),
+                    message=message.name,
+                    rule_class=message.rule_class,
+                    size_bytes=message.size,
+                    own=port.own and message.rule_class in _OWN_CLASSES,
+                    device=self._named_in_bytes(message.content) if message.rule_class else "",
+                )
 
     def _dns_stream(self, stream: Stream, row: "partial[MessageSeen]", own: bool) -> Iterator[MessageSeen]:
         data = bytes(stream.data)
