@@ -169,7 +169,13 @@ class Body(Statements):
         body.in_parser = self.in_parser and not body.may_exit
         if callee.result != types.VOID:
             body.result = body.temporary("result", callee.result)
+        errors = self.builder.error_count
         body.run(callee.declaration.body.statements)
+        if body.result is not None and errors == self.builder.error_count and not _returns(body.block):
+            raise CompileError(
+                callee.declaration.position,
+                f"found a way through {callee.name} without return; expected a value of {describe(callee.result)}",
+            )
         function = lowered.Function(self.builder.unique(name), tuple(body.block))
         self.builder.objects.functions.append(function)
         return Form(function, variables, body.result)
@@ -219,3 +225,16 @@ def _identity(entity: Entity) -> object:
 
 def _may_overlap(one: lowered.Place, another: lowered.Place) -> bool:
     return not steady(another) or overlap(one, another)
+
+
+def _returns(block: Sequence[lowered.Statement]) -> bool:
+    """Whether every way through a block ends in a return."""
+    match block[-1] if block else None:
+        case lowered.Return():
+            return True
+        case lowered.If(_, then, otherwise):
+            return _returns(then) and _returns(otherwise)
+        case lowered.Switch(_, cases, default):
+            return _returns(default) and all(_returns(inner) for _, inner in cases)
+        case _:
+            return False

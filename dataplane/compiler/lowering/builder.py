@@ -83,6 +83,11 @@ class Builder:
         except CompileError as error:
             self._reported.append(error)
 
+    @property
+    def error_count(self) -> int:
+        """How many errors have been reported so far."""
+        return len(self._reported)
+
     @contextmanager
     def trial(self) -> Iterator[None]:
         """What is added inside is forgotten; errors are not."""

@@ -183,15 +183,15 @@ def root(place: lowered.Place) -> lowered.Variable:
     return place
 
 
-def _mentions(data: Data, root: lowered.Variable) -> bool:
+def _mentions(data: Data, changed: lowered.Variable) -> bool:
     """Whether a value could change by an assignment to a variable."""
     match data:
         case Items(items):
-            return any(_mentions(item, root) for item in items)
+            return any(_mentions(item, changed) for item in items)
         case Fields(members):
-            return any(_mentions(item, root) for item in members.values())
+            return any(_mentions(item, changed) for item in members.values())
         case Value(expression=lowered.Read(place)):
-            return root(place) == root
+            return root(place) == changed
         case Value(expression=lowered.Constant()):
             return False
         case Value():

@@ -178,11 +178,11 @@ class _Switch:
             )
         for own, other in zip(kind.parameters, expected, strict=True):
             if own.direction is not other.direction or not types.unify(other.type, own.type, self._bindings):
-                type_ = describe(types.substitute(other.type, self._bindings))
+                wanted_type = types.substitute(other.type, self._bindings)
                 raise CompileError(
                     own.name.position,
-                    f"found {own.direction} {describe(own.type)} for {own.name} of {kind.name}; "
-                    f"expected {other.direction} {type_}",
+                    f"found {_directed(own.direction, own.type)} as {own.name} of {kind.name}; "
+                    f"expected {_directed(other.direction, wanted_type)}",
                 )
 
         self._roles[kind.name] = [
@@ -234,3 +234,7 @@ class _Switch:
     def _control(self, found: Instance, shared: Mapping[str, tuple[Type, Variable]]) -> Block:
         instance, scope = self._part(found, shared)
         return Control(self.builder, scope, instance.path).within(found.kind)
+
+
+def _directed(direction: syntax.Direction, type_: Type) -> str:
+    return f"{direction} {describe(type_)}".strip()

@@ -71,7 +71,9 @@ class Scope:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """`; the nearest is X`, or nothing where no valid name is near."""
-    close = get_close_matches(name, set(names), 1)
+    every = list(dict.fromkeys(names))
+    alike = [each for each in every if each.lower() == name.lower()]
+    close = alike or get_close_matches(name, every, 1)
     return f"; the nearest is {close[0]}" if close else ""
 
 
