@@ -159,6 +159,16 @@ def network_of(address: IPv4Address | IPv6Address) -> IpNetwork:
     return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
 
 
+@cache
+def _forwarding_key(mac: str) -> Key:
+    return Key(Table.FORWARD, 10, Match(eth_dst=mac))
+
+
+@cache
+def _steering_key(source: IPv4Address | IPv6Address, vip: IpNetwork) -> Key:
+    return Key(Table.STEER, 10, Match(source=network_of(source), destination=vip))
+
+
 class Rules:
     """Rules of each subject in a network."""
 
@@ -175,8 +185,8 @@ class Rules:
             for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6))
         }
         self._pinned = self.plan.method.variant == "pinned"
-        self._steered: dict[tuple[str, str, IpNetwork, str], tuple[Rule, ...]] = {}
-        """Rules that were asked for before, by device, switch, virtual address and host."""
+        self._steered: dict[tuple[str, str, int, str], tuple[Rule, ...]] = {}
+        """Rules that were asked for before, by device, switch, version of the virtual address and host."""
 
     def base(self, switch: PlannedNode) -> Iterator[Rule]:
         """What a switch needs with no device at all."""
@@ -255,11 +265,11 @@ class Rules:
     def attachment(self, device: str, ap: str, unlike: str | None = None) -> Iterator[SwitchRule]:
         """Where a device's MAC is, at every switch that forwards; with `unlike`, an access point, only at those that
         forward to that one by another port."""
-        match = Match(eth_dst=self.network.devices[device].mac)
+        key = _forwarding_key(self.network.devices[device].mac)
         for switch in self.routers:
             port = self.plan.towards[switch][ap]
             if unlike is None or port != self.plan.towards[switch][unlike]:
-                yield switch, _rule(Table.FORWARD, 10, match, Output(port), kind=RuleClass.ATTACH)
+                yield switch, Rule(key, (Output(port),), RuleClass.ATTACH)
 
     def steering(self, intents: Intents, device: str) -> Iterator[SwitchRule]:
         """Who serves the virtual address to a device: at its edge where it breaks out there, and at the anchor, which
@@ -269,26 +279,26 @@ class Rules:
             return
         for vip in (network_of(self.plan.vip_ipv4), network_of(self.plan.vip_ipv6)):
             for switch in self._steering_switches(intents, device, vip):
-                place = device, switch, vip, host
+                place = device, switch, vip.version, host
                 if place not in self._steered:
-                    self._steered[place] = tuple(self._steering_at(*place))
+                    self._steered[place] = tuple(self._steering_at(device, switch, vip, host))
                 for rule in self._steered[place]:
                     yield switch, rule
 
     def _steering_at(self, device: str, switch: str, vip: IpNetwork, host: str) -> Iterator[Rule]:
         for source in self._sources(device, switch):
             if source.version == vip.version:
-                yield from self._to_host(Match(source=network_of(source), destination=vip), host)
+                yield from self._to_host(_steering_key(source, vip), host)
 
     def _sources(self, device: str, switch: str) -> tuple[IPv4Address | IPv6Address, ...]:
         at_core = switch == self.core
         return self.network.devices[device].owned if at_core else self.network.addresses(device, switch)
 
-    def _to_host(self, to_vip: Match, host: str) -> Iterator[Rule]:
+    def _to_host(self, key: Key, host: str) -> Iterator[Rule]:
         to_host = (Route(self._macs[host]), Goto(Table.FORWARD))
-        yield _rule(Table.STEER, 10, to_vip, *to_host, kind=RuleClass.STEER)
+        yield Rule(key, to_host, RuleClass.STEER)
         if self._pinned:
-            first = replace(to_vip, tcp_syn=True)
+            first = replace(key.match, tcp_syn=True)
             yield _rule(Table.STEER, 20, first, to_host[0], ToController(), to_host[1], kind=RuleClass.PIN)
 
     def watch(self, intents: Intents, connection: Connection) -> str:
