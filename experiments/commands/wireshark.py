@@ -31,6 +31,7 @@ def open_wireshark(run: Path | None, name: str, list_only: bool, copy_profile: P
         target = copy_profile / "profiles" / wireshark.PROFILE
         shutil.copytree(wireshark.PROFILE_FOLDER, target, dirs_exist_ok=True)
         console.print(f"{target}; choose it in Wireshark: Edit, Configuration Profiles", soft_wrap=True)
+        console.print(f"{wireshark.DISSECTOR}; copy it to ~/.local/lib/wireshark/plugins", soft_wrap=True)
         return
     if run is None:
         _show(wireshark.filters())

@@ -1,7 +1,7 @@
 """Wireshark: display filters by method, and a profile with columns, colours and these filters.
 
-The profile is a folder as Wireshark keeps it; `WIRESHARK_CONFIG_DIR` set to this folder makes it visible to Wireshark
-and tshark without copying it anywhere.
+The profile is a folder as Wireshark keeps it, and the dissector of probes is a plugin; `WIRESHARK_CONFIG_DIR` set to
+this folder makes both visible to Wireshark and tshark without copying them anywhere.
 """
 
 from functools import cache
@@ -14,6 +14,8 @@ from meclab.model import Model
 FOLDER = Path(__file__).parent
 PROFILE = "meclab"
 PROFILE_FOLDER = FOLDER / "profiles" / PROFILE
+DISSECTOR = FOLDER / "plugins" / "meclab.lua"
+"""Shows probes and the stamps in them; loaded from here too."""
 
 
 class Filter(Model):
