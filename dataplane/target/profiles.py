@@ -231,6 +231,8 @@ class Profile:
     def _take_set(self, message: p4r.ActionProfileActionSet, index: int, table: int) -> bytes:
         self._refuse_mixing(bool(self._members or self._groups or self._entries))
         where = f"{self.name}: one-shot set"
+        if message.action_selection_mode == message.RANDOM or message.size_semantics == message.SUM_OF_MEMBERS:
+            raise unimplemented(f"{where}: found a mode of selection or size; expected the defaults, hash and weights")
         largest = self._info.max_group_size
         if largest and len(message.action_profile_actions) > largest:
             raise invalid(f"{where}: found {len(message.action_profile_actions)} actions; expected at most {largest}")
