@@ -290,7 +290,7 @@ class _Line:
         priority = self.take(_NUMBER)
         keys = self.keys()
         action = self.call()
-        handle = self.name("a handle") if self.literal("=") else None
+        handle = self.name("a handle").removeprefix("$") if self.literal("=") else None
         return Add(place, table, None if priority is None else number(priority), keys, action, handle)
 
     def keys(self) -> tuple[tuple[str, Value], ...]:
@@ -337,7 +337,7 @@ class _Line:
             return Remove(place)
         name = self.name("all, a handle, or a table's name with keys")
         if self.at_end():
-            return Remove(place, handle=name)
+            return Remove(place, handle=name.removeprefix("$"))
         priority = self.take(_NUMBER)
         return Remove(place, None, name, None if priority is None else number(priority), self.keys())
 

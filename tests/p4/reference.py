@@ -78,7 +78,6 @@ class Pass:
     recirculate: tuple | None = None
     truncated: int | None = None
     digests: list = field(default_factory=list)
-    entry: Installed | None = None
     emitted: list = field(default_factory=list)
 
 
@@ -94,7 +93,8 @@ class Reference:
         self.groups: dict[int, Session] = {}
         self.sessions: dict[int, Session] = {}
         self.digests: list[tuple[str, dict]] = []
-        self.colour = lambda meter, index: 0
+        self.buckets: dict[tuple[str, int], list[int]] = {}
+        """Tokens of configured indirect meters, committed and peak: no time passes here, so they are never refilled."""
         self.outputs: list[tuple[int, bytes]] = []
 
     # ---- what the control plane does
@@ -115,6 +115,20 @@ class Reference:
         return next(action for action in self.program.actions if action.name == name)
 
     # ---- packets
+
+    def colour(self, meter, index, size):
+        """Of a packet at an indirect meter (RFC 2698, colour-blind); green without configuration."""
+        bucket = self.buckets.get((meter.name, index))
+        if bucket is None:
+            return 0
+        cost = 1 if meter.unit == "packets" else size
+        if bucket[1] < cost:
+            return 2
+        bucket[1] -= cost
+        if bucket[0] < cost:
+            return 1
+        bucket[0] -= cost
+        return 0
 
     def packet(self, port: int, frame: bytes) -> list[tuple[int, bytes]]:
         """All that leaves, as (port, bytes), in order."""
@@ -329,8 +343,7 @@ class Reference:
         if statement.action_run is not None:
             run.evaluate.store(statement.action_run, self.program.actions.index(action))
         if entry is not None and table.meter is not None and table.meter_target is not None:
-            run.evaluate.store(table.meter_target, self.colour(table.meter, entry))
-        run.entry = entry
+            run.evaluate.store(table.meter_target, 0)
         wrapper = next(each for each in table.actions if each.action is action)
         self._block(wrapper.before, run)
         for parameter, value in zip(action.parameters, arguments, strict=True):
@@ -394,9 +407,9 @@ class Reference:
             case lowered.DirectCount():
                 pass
             case lowered.ExecuteMeter(meter, index, target):
-                evaluate.store(target, self.colour(meter, evaluate.value(index)))
-            case lowered.ReadDirectMeter(meter, target):
-                evaluate.store(target, self.colour(meter, run.entry) if run.entry else 0)
+                evaluate.store(target, self.colour(meter, evaluate.value(index), len(run.frame)))
+            case lowered.ReadDirectMeter(_, target):
+                evaluate.store(target, 0)
             case lowered.ReadRegister(target, register, index):
                 cells = self.registers[register.name]
                 number = evaluate.value(index)
