@@ -10,11 +10,12 @@ Outcomes: `here` and `elsewhere` as this router sees it, `repeated` and `outdate
 none is answered with 422, unknown names with 404; then nothing has changed.
 
 A device that is here gets a /32 and a /128 out of the access point's interface, from the next packet on; FRR sees them
-in the kernel's table, and announces and withdraws them (`redistribute kernel`).
+in the kernel's table, and announces and withdraws them (`redistribute kernel`). With `address: per-anchor` an access
+point's addresses are out of its interface from the start, and announced: an attach changes nothing there.
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,19 +82,23 @@ class Attachments:
         if known is not None and attachment.sequence <= known:
             return "repeated" if attachment.sequence == known else "outdated"
         interface = self._interfaces.get(attachment.ap)
-        own = () if interface is None else self._devices[device].addresses(attachment.ap)
-        for address in own:
-            self._table.add(address, self._interfaces[attachment.ap])
-        for address in self._devices[device].owned:
-            for other in self._interfaces.values():
-                if other != interface or address not in own:
-                    self._table.remove(address, other)
+        if not self._devices[device].anchored:
+            self._route(self._devices[device].owned, interface)
         self._sequences[device] = attachment.sequence
         self.here.pop(device, None)
         if interface is None:
             return "elsewhere"
         self.here[device] = attachment.ap
         return "here"
+
+    def _route(self, addresses: Iterable[Address], interface: str | None) -> None:
+        """Has these out of one interface alone, or out of none."""
+        for address in addresses:
+            if interface is not None:
+                self._table.add(address, interface)
+            for other in self._interfaces.values():
+                if other != interface:
+                    self._table.remove(address, other)
 
 
 def _require(name: str, valid: Collection[str], kind: str) -> None:

@@ -63,7 +63,8 @@ class RouterPort:
     mac: str
     addresses: tuple[IPv4Interface | IPv6Interface, ...]
     attached: tuple[IPv4Address | IPv6Address, ...] = ()
-    """Addresses that are out of this interface from the start: the host's on the link."""
+    """Addresses that are out of this interface from the start: the host's on the link, and those of an access point
+    where devices have others at each."""
     neighbours: tuple[tuple[IPv4Address | IPv6Address, str], ...] = ()
     """Addresses and MACs that need not be asked for: the host's, or every device's at an access point."""
 
@@ -147,7 +148,8 @@ def _port(plan: Plan, router: PlannedNode, port: Port, other: PlannedNode, sessi
     gateway = (IPv4Interface((GATEWAY_IPV4, 32)), IPv6Interface((GATEWAY_IPV6, 64)))
     if other.role == "ap":
         known = tuple((address, device.mac) for device in plan.devices for address in device.owned)
-        return RouterPort(port.interface, GATEWAY_MAC, gateway, neighbours=known)
+        here = tuple(a for device in plan.devices if device.anchored for a in device.addresses(other.name))
+        return RouterPort(port.interface, GATEWAY_MAC, gateway, here, known)
     assert other.ipv4 is not None and other.ipv6 is not None and other.mac is not None, "hosts have addresses"
     known = ((other.ipv4, other.mac), (other.ipv6, other.mac))
     return RouterPort(port.interface, GATEWAY_MAC, (*gateway, *link), (other.ipv4, other.ipv6), known)

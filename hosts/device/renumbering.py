@@ -17,6 +17,7 @@ _LOST = 21
 _IPV4_ADDRESSES, _IPV6_ADDRESSES = 0x10, 0x100
 _HEADER, _ADDRESS_HEADER, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=BBBBI"), struct.Struct("=HH")
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_ADDRESS_BYTES = (4, 16)
 _READ_BYTES = 65_536
 
 
@@ -41,7 +42,8 @@ def lost_addresses(messages: bytes) -> Iterator[Address]:
         length, kind, *_ = _HEADER.unpack_from(messages)
         if kind == _LOST:
             found = dict(_attributes(messages[_HEADER.size + _ADDRESS_HEADER.size : length]))
-            if (packed := found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS))) is not None:
+            packed = found.get(_IFA_LOCAL, found.get(_IFA_ADDRESS, b""))
+            if len(packed) in _ADDRESS_BYTES:
                 yield ip_address(packed)
         messages = messages[max(_HEADER.size, _aligned(length)) :]
 

@@ -52,14 +52,14 @@ class Air:
         radio = RadioShape(Shape(delay_ns=2_000_000, queue_bytes=300), handover, 30_000_000, 50_000_000, forward)
         self.pipes = {name: os.pipe2(os.O_NONBLOCK) for name in ("ue1", "ue2", "ap1", "ap2")}
         self.pump, self.markers, self.events = FakePump(), list[bytes](), list[dict[str, Any]]()
-        devices = [
+        self.devices = [
             station("ue1", MAC.hex(":"), self.pipes["ue1"][1], radio, 1),
             station("ue2", OTHER.hex(":"), self.pipes["ue2"][1], radio, 1),
         ]
         cells = [Cell(name, self.pipes[name][1]) for name in ("ap1", "ap2")]
         self.space = Airspace(
             self.pump,  # type: ignore[arg-type]
-            devices,
+            self.devices,
             cells,
             self.markers.append,
             self.events.append,
@@ -219,3 +219,15 @@ def test_a_handover_during_one_is_refused(make: Make, kind: str) -> None:
         air.space.handover("ue1", "ap1")
     air.pump.pass_ns(60_000_000)
     air.space.handover("ue1", "ap1")
+
+
+@pytest.mark.parametrize("handover", ["break-before-make", "make-before-break"])
+def test_a_device_is_renumbered_before_anybody_hears_of_its_attach(make: Make, handover: Any) -> None:
+    air = make(handover)
+    heard: list[tuple[str, int]] = []
+    air.devices[0].renumber = lambda ap: heard.append((ap, len(air.told())))
+    air.space.attach("ue1", "ap1")
+    air.space.handover("ue1", "ap2")
+    air.pump.pass_ns(60_000_000)
+    attaches = [(ap, number) for number, (event, ap, _) in enumerate(air.told()) if event == "attach"]
+    assert heard == attaches

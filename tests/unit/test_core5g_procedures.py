@@ -363,3 +363,18 @@ def test_unknown_names_are_refused(changed, words):
     body = {"update": 1, "device": "ue1", "ap": "ap2", "host": "mec2"} | changed
     with pytest.raises(Unknown, match=words):
         core.function.relocate(Relocation.model_validate(body))
+
+
+def test_a_device_with_another_address_at_its_new_access_point_has_its_context_changed_in_one_patch():
+    async def run():
+        core = Core(make_plan(variant="pre-established", address="per-anchor"))
+        assert ("create", "100.64.1.1") in await core.established()
+        _, did = await core.relocated("ap2", "mec2", 1)
+        items = [("replace", "/ueIpv4Addr"), ("replace", "/ueIpv6Prefix"), ("replace", "application")]
+        assert ("update", items) in did
+        content = core.contents["/contexts/100.64.1.1"]
+        assert (content["ueIpv4Addr"], content["ueIpv6Prefix"]) == ("100.64.2.1", "2001:db8:a00:200::1/128")
+        _, did = await core.relocated("ap2", "mec1", 2)
+        assert [what for what, *_ in did if what == "update"] == []
+
+    asyncio.run(run())

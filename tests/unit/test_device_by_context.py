@@ -1,6 +1,7 @@
 """A client of the device application interface: contexts, notifications, an interface that is away."""
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 
 import jsonschema_rs
@@ -214,3 +215,29 @@ def test_without_a_context_there_is_nothing_to_delete() -> None:
     client.discovery.finish(over.unfound)
     assert over.take() == [("unfound", "")]
     assert client.http.asked == []
+
+
+def test_a_device_with_another_address_has_its_callback_changed_and_is_not_moved() -> None:
+    client = Client().registered()
+    client.discovery.renumbered(ip_address("10.45.0.1"), 0)
+    assert len(client.http.asked) == 1, "its callback is where it was"
+    client.callback = "http://100.64.2.1:8094/notifications"
+    client.discovery.renumbered(ip_address("10.45.0.1"), 0)
+    method, target, body = client.http.asked[-1]
+    assert (method, target) == ("PUT", "/dev_app/v1/app_contexts/c1")
+    assert (body["callbackReference"], body["contextId"]) == (client.callback, "c1")
+    client.discovery.renumbered(ip_address("2001:db8:45::1"), 0)
+    assert len(client.http.asked) == 2
+    assert client.told.take() == []
+
+
+def test_a_change_of_the_callback_that_is_not_answered_is_asked_for_again() -> None:
+    client = Client().registered()
+    client.callback = "http://100.64.2.1:8094/notifications"
+    client.discovery.renumbered(ip_address("10.45.0.1"), 0)
+    client.http.be_silent()
+    assert client.alarm.at_ns is not None
+    client.discovery.wake(client.alarm.at_ns)
+    assert [method for method, *_ in client.http.asked] == ["POST", "PUT", "PUT"]
+    client.http.answer(204)
+    assert client.alarm.at_ns is None

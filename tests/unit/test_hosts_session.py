@@ -208,3 +208,12 @@ def test_a_redirect_not_followed_ends_the_connection_until_the_next_grid_point()
     assert session.wake_ns == 100 * MS
     assert session.wake(100 * MS) == [Action.FIND]
     assert session.request == 2
+
+
+def test_a_session_whose_own_address_is_gone_connects_again_at_once_even_while_it_was_connecting() -> None:
+    session = opened()
+    session.wake(50 * MS)
+    assert session.broken(60 * MS, "renumbered") == [Action.FIND]
+    assert session.found(60 * MS) == [Action.CONNECT]
+    assert session.broken(61 * MS, "renumbered") == [Action.FIND]
+    assert outcomes(session)[1:] == [(2, 1, "renumbered"), (2, 2, "renumbered")]

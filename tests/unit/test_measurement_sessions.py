@@ -289,3 +289,23 @@ def test_a_port_used_again_is_another_conversation():
         piece(4, 5000, b"two"),
     ]
     assert [bytes(c.to_port.data) for c in streams.conversations(found, 8080)] == [b"one", b"two"]
+
+
+def renumbered(found):
+    """A segment of the device's next connection, from another address of its own."""
+    ends = (*VIP, "100.64.2.1", 40001) if found.source_port == 8080 else ("100.64.2.1", 40001, *VIP)
+    return Segment(found.time_ns, "ue1-eth0", *ends, found.sequence, found.flags, found.size, found.payload)
+
+
+def test_a_connection_is_broken_when_the_device_goes_on_with_another_address():
+    reopened = [renumbered(found) for found in (segment(40, True, SYN, 999), segment(45, False, SYN | ACK, 1))]
+    again = [renumbered(found) for found in (ask(46, 1, 1000), answer(58, 1, 2))]
+    requests, connections = read([*OPENED, ask(10, 1, 100), *reopened, *again])
+    assert [(c.ending, c.closed_ns) for c in connections] == [("renumbered", 40 * MS), ("open", None)]
+    assert [(r.connection, r.done_ns) for r in requests] == [(1, None), (2, 58 * MS)]
+
+
+def test_a_connection_that_the_client_had_closed_before_is_its_own_choice():
+    reopened = [renumbered(found) for found in (segment(40, True, SYN, 999), segment(45, False, SYN | ACK, 1))]
+    _, connections = read([*OPENED, segment(30, True, FIN | ACK, 100), *reopened])
+    assert [c.ending for c in connections] == ["client", "open"]

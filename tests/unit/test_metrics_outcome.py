@@ -216,7 +216,7 @@ def test_a_host_that_fell_silent_long_before_the_next_change_lost_its_probes():
 
 @pytest.mark.parametrize(
     ("ending", "resets", "reconnects"),
-    [("reset", 1, 0), ("abandoned", 1, 0), ("server", 1, 0), ("client", 0, 1)],
+    [("reset", 1, 0), ("renumbered", 1, 0), ("abandoned", 1, 0), ("server", 1, 0), ("client", 0, 1)],
 )
 def test_connections_are_told_apart_by_who_ended_them(ending, resets, reconnects):
     found = measured(MOVE, connections=[connection(1100, ending)])
