@@ -144,9 +144,7 @@ def _key(keys: Sequence[Key], lpm_last: bool) -> tuple[KeyField, ...]:
     return tuple(KeyField(key.name, width(key.expression.type), offsets[key.name]) for key in keys)
 
 
-def _profile(
-    number: int, profile: Profile, program: Program, actions: dict[Action, ActionLayout]
-) -> ProfileLayout:
+def _profile(number: int, profile: Profile, program: Program, actions: dict[Action, ActionLayout]) -> ProfileLayout:
     users = [table for table in program.tables if table.profile is profile]
     used = [actions[each.action] for table in users for each in table.actions]
     return ProfileLayout(profile.name, f"p{number}_members", f"p{number}_groups", record_size(used))

@@ -6,6 +6,7 @@ Everything is held by file descriptor and goes when it is closed; nothing is pin
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
@@ -201,6 +202,43 @@ class BpfMap:
         return data
 
 
+class Slice:
+    """Some elements of an array as an array of their own: a program can have 64 maps only."""
+
+    def __init__(self, whole: BpfMap, start: int, count: int) -> None:
+        self._whole, self._start = whole, start
+        self.key_size, self.value_size, self.max_entries = whole.key_size, whole.value_size, count
+
+    def lookup(self, key: bytes) -> bytes | None:
+        return self._whole.lookup(self._moved(key))
+
+    def update(self, key: bytes, value: bytes) -> None:
+        self._whole.update(self._moved(key), value)
+
+    def update_many(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        self._whole.update_many((self._moved(key), value) for key, value in pairs)
+
+    def delete(self, key: bytes) -> bool:
+        """Elements of arrays cannot go: `OSError`, as the kernel has it."""
+        return self._whole.delete(self._moved(key))
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        for number in range(self.max_entries):
+            value = self.lookup(key := number.to_bytes(4, "little"))
+            assert value is not None
+            yield key, value
+
+    def _moved(self, key: bytes) -> bytes:
+        number = int.from_bytes(key, "little")
+        if number >= self.max_entries:
+            raise OSError(errno.E2BIG, f"map {self._whole.name}: {os.strerror(errno.E2BIG)}")
+        return (self._start + number).to_bytes(4, "little")
+
+
+DEFAULT = re.compile(r"t(\d+)_default")
+"""The map of a table's default action, which is an element of `defaults`."""
+
+
 class RingBuffer:
     """What the program writes into a ring buffer; readable (`fileno`) when there is something."""
 
@@ -268,11 +306,12 @@ class BpfObject:
         self.maps = {each.name: each for each in self._maps()}
         self.program_fd = _check(library.bpf_program__fd(library.bpf_object__next_program(self._object, None)), name)
 
-    def __getitem__(self, name: str) -> BpfMap:
-        return self.maps[name]
+    def __getitem__(self, name: str) -> BpfMap | Slice:
+        found = DEFAULT.fullmatch(name)
+        return Slice(self.maps["defaults"], int(found[1]), 1) if found else self.maps[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.maps
+        return name in self.maps or (isinstance(name, str) and DEFAULT.fullmatch(name) is not None)
 
     def __enter__(self) -> Self:
         return self
