@@ -26,6 +26,7 @@ from dataplane.compiler.lowering.values import (
     Data,
     Entity,
     ExternObject,
+    Items,
     Nothing,
     Number,
     Table,
@@ -304,7 +305,10 @@ class Calls(Expressions):
         return result
 
     def _input(self, data: Data, type_: types.Type, argument: syntax.Argument) -> Data:
-        if isinstance(type_, types.Tuple | types.Record | types.Text):
+        if isinstance(data, Items) and isinstance(type_, types.Tuple):
+            pairs = zip(data.items, type_.elements, strict=True)
+            return Items(tuple(self._input(item, element, argument) for item, element in pairs))
+        if isinstance(type_, types.Tuple | types.Record | types.Text | types.Integer):
             return data
         return self.convert(data, type_, argument.position)
 

@@ -7,7 +7,8 @@ PROGRAM = """#include <v1model.p4>
 header eth_t {{ bit<48> dst; bit<48> src; bit<16> kind; }}
 header tag_t {{ bit<15> number; bit<1> last; }}
 struct headers {{ eth_t eth; eth_t inner; tag_t[3] tags; }}
-struct meta {{ bit<8> a; bit<16> b; bool c; int<16> s; bit<128> wide; }}
+struct kept_t {{ @field_list(1) bit<4> x; }}
+struct meta {{ @field_list(1, 2) bit<8> a; @field_list(2) bit<16> b; bool c; int<16> s; bit<128> wide; kept_t kept; }}
 {top}
 parser P(packet_in packet, out headers hdr, inout meta m, inout standard_metadata_t sm) {{
 {parser_locals}
@@ -46,9 +47,9 @@ def text(**parts):
     return PROGRAM.format(**{**HOLES, **parts})
 
 
-def program(**parts):
+def program(defines=None, **parts):
     """The same in its lowered form."""
-    return lower(parse_text(text(**parts), "a.p4"), "a")
+    return lower(parse_text(text(**parts), "a.p4", defines), "a")
 
 
 def ingress(apply, **parts):

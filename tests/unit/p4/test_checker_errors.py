@@ -52,7 +52,7 @@ NAMES = {
     ),
     "a second one": (
         {"locals": "bit<8> x;\nbool §x;"},
-        "found a second declaration of x; the first is at a.p4:14:8",
+        "found a second declaration of x; the first is at a.p4:15:8",
     ),
     "a second member": ({"top": "struct s { bit<8> a; bool §a; }"}, "found a second member a; expected another name"),
 }
@@ -165,7 +165,7 @@ TABLES = {
             "locals": f"{ACTIONS}\ntable t {{ key = {{ m.a: exact; }} actions = {{ x; }}\n"
             "const entries = { 1: x(); §1: x(); } }"
         },
-        "found a second entry for the same key; the first is at a.p4:16:19",
+        "found a second entry for the same key; the first is at a.p4:17:19",
     ),
     "a mask with holes": (
         {
@@ -281,16 +281,16 @@ def test_all_errors_of_a_program_are_told_in_order_of_their_places():
     with pytest.raises(CompileError) as caught:
         lowering_programs.program(locals="action x() { m.a = 1w1; }", apply="m.b = true;\nm.d = 1;")
     assert str(caught.value).splitlines() == [
-        "a.p4:14:20: found bit<1>; expected bit<8>",
-        "a.p4:16:7: found bool; expected bit<16>",
-        "a.p4:17:3: found no member of meta d; expected one of a, b, c, s, wide",
+        "a.p4:15:20: found bit<1>; expected bit<8>",
+        "a.p4:17:7: found bool; expected bit<16>",
+        "a.p4:18:3: found no member of meta d; expected one of a, b, c, s, wide, kept",
     ]
 
 
 def test_what_follows_from_an_error_is_not_told_again():
     with pytest.raises(CompileError) as caught:
         lowering_programs.program(apply="unknown_t x;\nx.a = 1;\nm.a = x.b;")
-    assert str(caught.value) == "a.p4:16:1: found undeclared type unknown_t"
+    assert str(caught.value) == "a.p4:17:1: found undeclared type unknown_t"
 
 
 def test_a_program_that_is_wrong_is_not_called_unsupported_for_something_else_in_it():
