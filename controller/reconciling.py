@@ -1,9 +1,12 @@
 """What a P4Runtime switch holds, and which updates make it hold something else.
 
+A program may have fewer tables than the lab's own; what there is no table for is left out and told once.
+
 P4Runtime tells INSERT from MODIFY and refuses the wrong one, so what a switch holds is remembered; what it held before
 this connection is read from it.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 
 from finsy import P4Schema, P4TableEntry
@@ -12,6 +15,7 @@ from finsy.proto import p4r
 from controller import entries
 from controller.rules import Rule
 
+log = logging.getLogger(__name__)
 _KEPT = 1 << 15
 """Encoded rules that are kept: a device that moves to and fro gives the same ones again and again."""
 
@@ -40,10 +44,11 @@ class Holding:
         self._held: dict[bytes, bytes] = {}
         """Key to content."""
         self._rules: dict[Rule, tuple[_Encoded, ...]] = {}
+        self._misfits: set[str] = set()
 
     def found(self, read: Iterable[P4TableEntry]) -> None:
         """This is what the switch holds, default actions aside."""
-        encoded = (_Encoded(entry, self._schema) for entry in read)
+        encoded = self._encoded(read)
         self._held = {entry.key: entry.content for entry in encoded}
 
     def become(self, wanted: Iterable[P4TableEntry]) -> tuple[list[p4r.Update], int]:
@@ -51,7 +56,7 @@ class Holding:
 
         Default actions are not read: those that are not wanted become the program's own again.
         """
-        encoded = {entry.key: entry for entry in (_Encoded(entry, self._schema) for entry in wanted)}
+        encoded = {entry.key: entry for entry in self._encoded(wanted)}
         strangers = [key for key in self._held if key not in encoded]
         updates = [update for entry in encoded.values() for update in self._put(entry)]
         updates += self._resets(encoded)
@@ -73,7 +78,7 @@ class Holding:
     def _resets(self, wanted: Mapping[bytes, _Encoded]) -> list[p4r.Update]:
         """Default actions without a wish of the lab's: back to what the program says (P4Runtime section 9.1)."""
         changeable = (table.alias for table in self._schema.tables if table.const_default_action is None)
-        defaults = (_Encoded(P4TableEntry(name, is_default_action=True), self._schema) for name in changeable)
+        defaults = self._encoded(P4TableEntry(name, is_default_action=True) for name in changeable)
         return [p4r.Update(type=p4r.Update.MODIFY, entity=e.entity) for e in defaults if e.key not in wanted]
 
     def _put(self, entry: _Encoded) -> list[p4r.Update]:
@@ -88,6 +93,18 @@ class Holding:
         if (known := self._rules.get(rule)) is None:
             if len(self._rules) >= _KEPT:
                 self._rules.clear()
-            known = tuple(_Encoded(entry, self._schema) for entry in entries.entries(rule))
+            known = tuple(self._encoded(entries.entries(rule)))
             self._rules[rule] = known
         return known
+
+    def _encoded(self, wanted: Iterable[P4TableEntry]) -> list[_Encoded]:
+        """Those that the program has tables for, with such keys and actions."""
+        found = []
+        for entry in wanted:
+            try:
+                found.append(_Encoded(entry, self._schema))
+            except ValueError as error:
+                if entry.table_id not in self._misfits:
+                    self._misfits.add(entry.table_id)
+                    log.warning("the program has no table %s with what the lab puts there: %s", entry.table_id, error)
+        return found

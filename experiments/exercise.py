@@ -5,6 +5,7 @@ An exercise is a folder of `experiments/labs/`: `README.md` (the task), `check.y
 """
 
 import csv
+import os
 import statistics
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from experiments import yaml_source
+from experiments import wireshark, yaml_source
+from experiments.measurement import hops
 from experiments.report.run import Run
 from meclab import check, expectations
 from meclab.errors import InputError
 from meclab.methods import Method, MethodField
-from meclab.model import Model
+from meclab.model import Model, Name
 from meclab.quantity import Fraction
 from meclab.scenario import Expectation, Metric
 
@@ -34,6 +36,8 @@ class Predicted(Model):
     """In `answers.yaml`."""
     metric: Metric | None = None
     """Median over the handovers; without it the median probe RTT of the whole run, in ms."""
+    hop: tuple[Name, Name] | None = None
+    """Two switches: the median time from one to the next, by the stamps of the probes that MEC hosts got, in ms."""
     method: MethodField | None = None
     """The first method of the scenario where it is left out."""
     within: Fraction
@@ -162,8 +166,11 @@ def _unexpected(expected: Expectation, runs: Sequence[Run]) -> str | None:
 def _mispredicted(asked: Predicted, predictions: Mapping[str, float], runs: Sequence[Run]) -> str | None:
     if (run := _run_of(runs, asked.method)) is None:
         return f"the scenario has no run with {asked.method.label if asked.method else 'any method'}"
-    measured = probe_rtt_ms(run) if asked.metric is None else _median(run, asked.metric)
-    what = asked.metric or "the median RTT"
+    if asked.hop is not None:
+        measured, what = _hop(run, *asked.hop), f"the median from {asked.hop[0]} to {asked.hop[1]}"
+    else:
+        measured = probe_rtt_ms(run) if asked.metric is None else _median(run, asked.metric)
+        what = asked.metric or "the median RTT"
     if measured is None:
         return f"{what} was not measured with {run.label}"
     if (said := predictions.get(asked.key)) is None:
@@ -195,6 +202,10 @@ def _median(run: Run, metric: str) -> float | None:
     return statistics.median(known) if known else None
 
 
+def _hop(run: Run, source: str, target: str) -> float | None:
+    return hops.median_ms(run.plan, run.folder, source, target) if run.plan else None
+
+
 def probe_rtt_ms(run: Run) -> float | None:
     """The median RTT over every answered probe of a run; none where there is none."""
     with (run.folder / "tables" / "probes.csv").open(newline="") as file:
@@ -205,7 +216,8 @@ def probe_rtt_ms(run: Run) -> float | None:
 def packets(capture: Path, display_filter: str) -> int:
     """How many packets of a capture file a display filter shows; raises `InputError` where tshark refuses."""
     argv = ["tshark", "-n", "-r", str(capture), "-Y", display_filter, "-T", "fields", "-e", "frame.number"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "WIRESHARK_CONFIG_DIR": str(wireshark.FOLDER)}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"tshark on {capture}: {done.stderr.strip()}")
     return len(done.stdout.split())

@@ -54,12 +54,12 @@ def start(number: int, folder: Path | None) -> None:
     one = exercise.find(number)
     target = _folder(number, folder)
     target.mkdir(parents=True, exist_ok=True)
-    for name in (exercise.SCENARIO, exercise.ANSWERS):
-        if (target / name).exists():
-            console.print(f"{target / name} is there already and stays", soft_wrap=True)
+    for source in sorted((one.folder / "starter").iterdir()):
+        if (target / source.name).exists():
+            console.print(f"{target / source.name} is there already and stays", soft_wrap=True)
         else:
-            shutil.copy(one.folder / "starter" / name, target / name)
-            console.print(f"{target / name}", soft_wrap=True)
+            shutil.copy(source, target)
+            console.print(f"{target / source.name}", soft_wrap=True)
     console.print(f"read the task:  ./lab exercise show {number}", soft_wrap=True)
 
 

@@ -111,6 +111,19 @@ def test_what_a_switch_does_not_hold_is_not_removed():
     assert holding.change([], rules) == []
 
 
+def test_what_a_program_has_no_table_for_is_left_out_and_told_once(caplog):
+    info = p4info(lower(parse_file(PROGRAM), "edge"))
+    (steer,) = [table for table in info.tables if table.preamble.alias == "steer_ipv4"]
+    (counter,) = [one for one in info.direct_counters if one.direct_table_id == steer.preamble.id]
+    info.tables.remove(steer)
+    info.direct_counters.remove(counter)
+    holding = Holding(P4Schema(info))
+    holding.found([])
+    updates, _ = holding.become([*wanted("edge1"), *wanted("core")])
+    assert steer.preamble.id not in {update.entity.table_entry.table_id for update in updates}
+    assert [record.message.split(" with")[0] for record in caplog.records] == ["the program has no table steer_ipv4"]
+
+
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_pinned_connections_entry_ends_by_silence_and_tells_which_it_is(family):
     device = PLAN.device("ue1")
