@@ -16,8 +16,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from dataplane.target.netlink import namespace_number, other_end
 
 SIOCETHTOOL = 0x8946
 SETTINGS = {
@@ -37,17 +36,14 @@ def switch_off(name: str) -> bool:
     True for what is no veth: nothing is at another end then. Raises `OSError` where there is no such port.
     """
     set_off(name)
-    with IPRoute() as netlink:
-        (link,) = netlink.get_links(socket.if_nametoindex(name))
-        kind = link.get_attr("IFLA_LINKINFO")
-        if kind is None or kind.get_attr("IFLA_INFO_KIND") != "veth":
-            return True
-        peer, namespace = link.get_attr("IFLA_LINK"), link.get_attr("IFLA_LINK_NETNSID")
-        if namespace is None:
-            return _done(lambda: set_off(socket.if_indextoname(peer)))
-        for path in _namespaces():
-            if _namespace_id(netlink, path) == namespace:
-                return _done(partial(_inside, path, lambda: set_off(socket.if_indextoname(peer))))
+    end = other_end(name)
+    if end is None:
+        return True
+    if end.namespace is None:
+        return _done(lambda: set_off(socket.if_indextoname(end.index)))
+    for path in _namespaces():
+        if _number(path) == end.namespace:
+            return _done(partial(_inside, path, lambda: set_off(socket.if_indextoname(end.index))))
     return False
 
 
@@ -81,16 +77,15 @@ def _namespaces() -> Iterator[Path]:
                 yield path
 
 
-def _namespace_id(netlink: IPRoute, path: Path) -> int | None:
+def _number(path: Path) -> int | None:
     """The number by which this namespace knows another one."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        answer = netlink.get_netnsid(fd=descriptor)
-        return int(answer[0].get_attr("NETNSA_NSID")) if answer else None
-    except (NetlinkError, TypeError, ValueError):
+        return namespace_number(descriptor)
+    except OSError:
         return None
     finally:
         os.close(descriptor)
