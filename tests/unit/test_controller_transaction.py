@@ -116,14 +116,21 @@ class Story:
 
     def begin(self):
         """The next transaction's single changes; sets where the device was and is, and who served and serves."""
-        after = self.rules.network.change(self.intents, self.wanted())
-        found = []
+        coming, stale = self.begin_without_the_end()
+        return coming + stale
+
+    def begin_without_the_end(self):
+        """The same, apart: what the controller's answer waits for, and what goes after it."""
+        wanted = self.wanted()
+        after = self.rules.network.change(self.intents, wanted)
+        coming, stale = [], []
         for step in transaction.steps(self.rules, self.intents, after):
-            found += changes(step, lambda left: left[self.draw(st.integers(0, len(left) - 1))])
+            singles = changes(step, lambda left: left[self.draw(st.integers(0, len(left) - 1))])
+            (stale if step.only_removes and not wanted.remove_breakout else coming).extend(singles)
         self.aps = {self.intents.attachments["ue1"], after.attachments["ue1"]}
         self.hosts = {self.intents.serving["ue1"], after.serving["ue1"]}
         self.intents = after
-        return found
+        return coming, stale
 
     def packets(self):
         """Every packet to look at: where it starts, what it is, and where it may end."""
@@ -159,6 +166,40 @@ def test_in_every_state_on_the_way_each_packet_reaches_an_old_or_a_new_end(sites
             story.net.apply(change)
             for start, packet, may_end in story.packets():
                 story.check(story.net.send(start, packet), packet, may_end)
+
+
+@settings(max_examples=30, deadline=None)
+@given(**kinds)
+def test_what_is_stale_may_go_while_the_next_transaction_is_under_way(sites, breakout, data):
+    """Each switch does it before what comes next. Until then a device that is back where it was may still reach who
+    served it there; when all is gone that is over."""
+    story = Story(data.draw, sites, breakout)
+    stale, hosts = [], set()
+    for port in range(4000, 4003):
+        story.pin(port)
+        coming, left_over = story.begin_without_the_end()
+        for change, left in behind(coming, stale, data.draw):
+            story.net.apply(change)
+            for start, packet, may_end in story.packets():
+                before = hosts if left and packet.destination == story.vip else set()
+                story.check(story.net.send(start, packet), packet, may_end | before)
+        stale, hosts = left_over, story.hosts
+    for change in stale:
+        story.net.apply(change)
+    assert story.net.state() == Fabric(story.plan).load(story.rules, story.intents).state()
+
+
+def behind(coming, stale, draw):
+    """Changes of a transaction, and among them, at any time but before the same switch's, those left over, each with
+    how many of these are still to come; the last of them go at the end."""
+    stale = list(stale)
+    for switch, done in coming:
+        least = max((number for number, change in enumerate(stale, start=1) if change[0] == switch), default=0)
+        for _ in range(draw(st.integers(least, len(stale)))):
+            yield stale.pop(0), len(stale)
+        yield (switch, done), len(stale)
+    while stale:
+        yield stale.pop(0), len(stale)
 
 
 @settings(max_examples=60, deadline=None)
