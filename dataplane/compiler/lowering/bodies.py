@@ -42,8 +42,10 @@ class Body(Statements):
         aliases = self.aliases(callee.parameters, passed) if callee.isolated else {}
         form = self.form(callee, aliases)
         self.copy_in(callee.parameters, passed, form.variables)
+        self.clear_exit(form.exited)
         self.block.append(lowered.Call(form.function))
         self.copy_out(callee.parameters, passed, form.variables, node)
+        self.pass_exit(form.exited, node)
         if form.result is None:
             return Nothing()
         result = self.temporary("result", form.result.type)
@@ -150,11 +152,26 @@ class Body(Statements):
             if parameter.written and name in variables and isinstance(argument, Value):
                 self.store(argument, variables[name], node.position)
 
+    def copies_out(self, parameters: Sequence[Parameter]) -> bool:
+        """Whether something is left to do for the caller of an action that exits."""
+        return any(parameter.written for parameter in parameters)
+
+    def clear_exit(self, exited: Value | None) -> None:
+        """In front of a call: it has not met `exit`."""
+        if exited is not None and exited.place is not None:
+            self.block.append(lowered.Assign(exited.place, lowered.Constant(0, types.BOOLEAN)))
+
+    def pass_exit(self, exited: Value | None, node: syntax.Node) -> None:
+        """Behind a call: exits where it has met `exit`."""
+        if exited is not None:
+            self.block.append(lowered.If(exited.expression, self.leaving(), (), node.position))
+
     # callees
 
     def form(self, callee: Callable, aliases: Mapping[str, Entity]) -> Form:
         """A function or action whose parameters stand for places or have variables of their own."""
-        key = tuple(_identity(aliases.get(parameter.name.text)) for parameter in callee.parameters)
+        places = (_identity(aliases.get(parameter.name.text)) for parameter in callee.parameters)
+        key = (self.exited is None, *places)
         if key not in callee.forms:
             with _entered(callee):
                 callee.forms[key] = self._made(callee, aliases)
@@ -167,6 +184,8 @@ class Body(Statements):
         body = Body(self.builder, Scope(outer), name)
         body.may_exit = isinstance(callee.declaration, syntax.ActionDeclaration)
         body.in_parser = self.in_parser and not body.may_exit
+        if body.may_exit and (self.exited is not None or body.copies_out(callee.parameters)):
+            body.exited = body.temporary("exited", types.BOOLEAN)
         if callee.result != types.VOID:
             body.result = body.temporary("result", callee.result)
         errors = self.builder.error_count
@@ -178,7 +197,7 @@ class Body(Statements):
             )
         function = lowered.Function(self.builder.unique(name), tuple(body.block))
         self.builder.objects.functions.append(function)
-        return Form(function, variables, body.result)
+        return Form(function, variables, body.result, body.exited if body.exits else None)
 
     def declare_parameters(
         self, scope: Scope, parameters: Sequence[Parameter], aliases: Mapping[str, Entity], name: str

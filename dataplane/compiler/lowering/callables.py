@@ -55,6 +55,17 @@ class Form:
     function: lowered.Function
     variables: Mapping[str, Value]
     result: Value | None
+    exited: Value | None = None
+    """Where it leaves that it has met `exit`, so that the caller copies out before it exits itself."""
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """An action as tables run it, with the variables of its parameters."""
+
+    action: lowered.Action
+    variables: Mapping[str, Value]
+    exited: Value | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +81,8 @@ class Callable:
     isolated: bool
     """It sees nothing but its parameters and constants."""
     forms: dict[tuple[object, ...], Form] = field(default_factory=dict)
-    actions: list[lowered.Action] = field(default_factory=list)
+    table_forms: "list[TableForm]" = field(default_factory=list)
     """The action as tables have it, once there is one."""
-    variables: dict[str, Value] = field(default_factory=dict)
-    """Parameters of that."""
     entered: list[bool] = field(default_factory=list)
     """Not empty while its body is lowered."""
 

@@ -67,7 +67,7 @@ def _check_unused(builder: Builder, declarations: Declarations) -> None:
             with builder.trial():
                 _try(builder, kind)
     for callee in list(builder.callables):
-        if not callee.forms and not callee.actions:
+        if not callee.forms and not callee.table_forms:
             with builder.trial():
                 declarations.form(callee, {})
 

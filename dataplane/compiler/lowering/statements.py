@@ -32,6 +32,10 @@ class Statements(Calls):
     result: Value | None = None
     """Where a function's value goes."""
     may_exit = True
+    exits = False
+    """Whether an `exit` has been met."""
+    exited: Value | None = None
+    """Where to leave that, if the caller has to copy out before it exits (P4_16 section 12.4)."""
 
     def __init__(self, builder: Builder, scope: Scope, name: str) -> None:
         super().__init__(builder, scope)
@@ -265,7 +269,15 @@ class Statements(Calls):
     def _exit(self, node: syntax.Exit) -> None:
         if not self.may_exit:
             raise CompileError(node.position, "found exit in a parser or function; expected it in a control or action")
-        self.block.append(lowered.Exit())
+        self.block += self.leaving()
+
+    def leaving(self) -> lowered.Block:
+        """What `exit` is here."""
+        self.exits = True
+        if self.exited is None:
+            return (lowered.Exit(),)
+        assert self.exited.place is not None
+        return (lowered.Assign(self.exited.place, lowered.Constant(1, BOOLEAN)), lowered.Return())
 
 
 def number_of_bits(type_: types.Type) -> int:

@@ -9,7 +9,7 @@ from dataplane.compiler.lowered import ActionCall, MatchKind, TableAction
 from dataplane.compiler.lowering import types
 from dataplane.compiler.lowering.bodies import Body
 from dataplane.compiler.lowering.builder import annotations, control_plane_name
-from dataplane.compiler.lowering.callables import Callable, bind
+from dataplane.compiler.lowering.callables import Callable, TableForm, bind
 from dataplane.compiler.lowering.entries import Entries
 from dataplane.compiler.lowering.key_names import key_name
 from dataplane.compiler.lowering.scope import Scope, choices, nearest
@@ -163,21 +163,23 @@ class Tables(Entries):
 
     def _table_action(self, callee: Callable, node: syntax.ActionReference) -> TableAction:
         directed = [parameter for parameter in callee.parameters if parameter.direction is not Direction.NONE]
-        action, variables = self._action(callee)
+        form = self._action(callee)
         arguments = node.arguments or ()
         call = syntax.Call(node.position, node.action, (), arguments)
         if len(arguments) != len(directed):
             bind(directed, arguments, node, callee.name)
         with self.aside() as before:
             passed = self.passed(directed, call, callee.name, callee.scope)
-            self.copy_in(directed, passed, variables)
+            self.copy_in(directed, passed, form.variables)
+            self.clear_exit(form.exited)
         with self.aside() as after:
-            self.copy_out(directed, passed, variables, call)
-        return TableAction(action, tuple(before), tuple(after), annotations(node.annotations))
+            self.copy_out(directed, passed, form.variables, call)
+            self.pass_exit(form.exited, call)
+        return TableAction(form.action, tuple(before), tuple(after), annotations(node.annotations))
 
-    def _action(self, callee: Callable) -> tuple[lowered.Action, Mapping[str, Value]]:
+    def _action(self, callee: Callable) -> TableForm:
         """The action as tables run it: one for all tables."""
-        if not callee.actions:
+        if not callee.table_forms:
             declaration = callee.declaration
             assert isinstance(declaration, syntax.ActionDeclaration)
             notes = annotations(declaration.annotations)
@@ -185,6 +187,8 @@ class Tables(Entries):
             outer = Scope(callee.scope)
             variables = self.declare_parameters(outer, callee.parameters, {}, name)
             body = Body(self.builder, Scope(outer), name)
+            if self.copies_out(callee.parameters):
+                body.exited = body.temporary("exited", types.BOOLEAN)
             body.run(declaration.body.statements)
             data = [each for each in callee.parameters if each.direction is Direction.NONE]
             for each in data:
@@ -200,9 +204,8 @@ class Tables(Entries):
                 position=declaration.position,
             )
             self.builder.objects.actions.append(action)
-            callee.actions.append(action)
-            callee.variables.update(variables)
-        return callee.actions[0], callee.variables
+            callee.table_forms.append(TableForm(action, variables, body.exited if body.exits else None))
+        return callee.table_forms[0]
 
     def _default(
         self,
@@ -216,7 +219,7 @@ class Tables(Entries):
                 return ActionCall(actions["NoAction"][1].action, ()), []
             callee = self.scope.top().lookup("NoAction", node.position, "action")
             assert isinstance(callee, Callable)
-            action, _ = self._action(callee)
+            action = self._action(callee).action
             return ActionCall(action, ()), [TableAction(action, annotations={"defaultonly": ""})]
         value = written.value
         name_node, arguments = (value.function, value.arguments) if isinstance(value, syntax.Call) else (value, ())

@@ -79,7 +79,7 @@ def test_arguments_have_names_and_parameters_defaults():
 
 def test_an_action_calls_another_with_what_the_control_plane_gave_it():
     found = program(
-        locals="""action set(inout bit<8> x, bit<8> y) { x = y; if (y == 0) { return; } exit; }
+        locals="""action set(inout bit<8> x, bit<8> y) { x = y; if (y == 0) { return; } x = 1; }
         action both(bit<8> data) { set(m.a, data); }
         table t { actions = { both; } default_action = both(3); }""",
         apply="t.apply();",
@@ -92,7 +92,21 @@ def test_an_action_calls_another_with_what_the_control_plane_gave_it():
         "call I_set",
         "metadata.a = I_set_x",
     ]
-    assert function(found, "I_set") == ["I_set_x = I_set_y", "if (I_set_y == 0)", "  return", "exit"]
+    assert function(found, "I_set") == ["I_set_x = I_set_y", "if (I_set_y == 0)", "  return", "I_set_x = 1"]
+
+
+def test_an_exit_in_an_action_waits_until_its_parameters_are_copied_out():
+    found = program(locals="action set(inout bit<8> x) { x = 1; exit; }", apply="set(m.a); m.b = 2;")
+    assert lines(found.ingress) == [
+        "I_set_x = metadata.a",
+        "I_set_exited = false",
+        "call I_set",
+        "metadata.a = I_set_x",
+        "if I_set_exited",
+        "  exit",
+        "metadata.b = 2",
+    ]
+    assert function(found, "I_set") == ["I_set_x = 1", "I_set_exited = true", "return"]
 
 
 def test_directional_arguments_of_a_table_s_action_are_copied_around_it():
