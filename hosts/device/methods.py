@@ -47,7 +47,8 @@ def _by_context(plan: Plan, device: PlannedDevice, loop: Loop, client: Connectio
     proxy = plan.address(plan.by_role("ops")[0].name)
 
     def callback() -> str:
-        return f"http://{http1.authority(_own_address(proxy), CALLBACK_PORT)}/notifications"
+        own = _own_address(proxy) if plan.renumbers else str(plan.address(device.name))
+        return f"http://{http1.authority(own, CALLBACK_PORT)}/notifications"
 
     by_context = ByContext(
         client,
