@@ -1,7 +1,7 @@
 // What every P4_16 architecture shares (specification 1.2.5, appendix D).
 
-#ifndef CORE_P4
-#define CORE_P4
+#ifndef _CORE_P4_
+#define _CORE_P4_   // outside programs ask for this name
 
 error {
     NoError,             // all is well

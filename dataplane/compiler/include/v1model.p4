@@ -1,7 +1,7 @@
 // The v1model architecture, as the reference software switch (simple_switch) implements it.
 
-#ifndef V1MODEL_P4
-#define V1MODEL_P4
+#ifndef _V1_MODEL_P4_
+#define _V1_MODEL_P4_   // outside programs ask for this name
 
 #include <core.p4>
 

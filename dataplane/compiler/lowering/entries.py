@@ -83,8 +83,8 @@ class Entries(Instances):
         ]
         noted = [annotations(entry.annotations).get("priority") for entry in entries]
         if any(note is not None for note in noted):
-            # The older form of p4c for BMv2: the smallest wins.
-            given = [int(note, 0) if note is not None else None for note in noted]
+            # The older form of p4c for BMv2: the smallest wins; an entry without one has its number, from 1.
+            given = [int(note, 0) if note is not None else number for number, note in enumerate(noted, 1)]
             largest_wins = False
         step = -delta if largest_wins else delta
         current = delta * (len(entries) - 1) + 1 if largest_wins else 1
@@ -122,13 +122,14 @@ class Entries(Instances):
         bound = bind(wanted, arguments, node, callee.name)
         values = []
         for parameter in data:
-            argument = bound[parameter.name.text]
-            if argument.value is None:
-                raise CompileError(argument.position, f"found _ for {parameter.name}; expected a constant")
-            known = constant(self.value(argument.value, parameter.type))
+            argument = bound.get(parameter.name.text)
+            written = argument.value if argument else parameter.default
+            if written is None:
+                raise CompileError(node.position, f"found _ for {parameter.name}; expected a constant")
+            known = constant(self.value(written, parameter.type))
             if known is None:
                 raise CompileError(
-                    argument.position, f"found {parameter.name} computed at run time; expected a constant"
+                    written.position, f"found {parameter.name} computed at run time; expected a constant"
                 )
             values.append(known.value)
         return ActionCall(actions[name.name].action, tuple(values))

@@ -3,6 +3,7 @@
 from dataplane.compiler import syntax
 from dataplane.compiler.errors import CompileError
 from dataplane.compiler.lowered import KeyValue, MatchKind
+from dataplane.compiler.lowering import types
 from dataplane.compiler.lowering.bodies import Body
 from dataplane.compiler.lowering.statements import number_of_bits
 from dataplane.compiler.lowering.types import Type
@@ -28,7 +29,7 @@ def keyset(body: Body, node: syntax.Expression, type_: Type) -> KeyValue | None:
 
 
 def _fixed(body: Body, node: syntax.Expression, type_: Type, ones: int) -> int:
-    known = constant(body.value(node, type_))
+    known = constant(body.value(node, types.decayed(type_)))
     if known is None:
         raise CompileError(node.position, "found a value computed at run time; expected a constant")
     return known.value & ones

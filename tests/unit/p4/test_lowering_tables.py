@@ -53,6 +53,20 @@ def test_entries_have_the_form_of_their_match_kinds():
     assert found.constant_entries and all(entry.constant for entry in found.entries)
 
 
+def test_entries_of_a_serializable_enum_are_its_members_or_its_numbers():
+    found = table(
+        "key = { kind: ternary; } actions = { x; } "
+        "const entries = { Kind.A: x(); (bit<16>)Kind.B &&& 0xff00: x(); 3: x(); }",
+        top="enum bit<16> Kind { A = 1, B = 0xab12 }",
+        locals="Kind kind = Kind.A;",
+    )
+    assert [(entry.keys[0].value, entry.keys[0].mask) for entry in found.entries] == [
+        (1, 0xFFFF),
+        (0xAB00, 0xFF00),
+        (3, 0xFFFF),
+    ]
+
+
 def test_prefixes_of_an_lpm_entry_are_masks():
     found = table(
         "key = { hdr.eth.kind: lpm; } actions = { x; } "
@@ -74,6 +88,7 @@ def test_prefixes_of_an_lpm_entry_are_masks():
         ("priority_delta = 10;", "1: x(); 2: x(); 3: x();", [21, 11, 1]),
         ("largest_priority_wins = false;", "1: x(); 2: x(); priority = 7: 3: x();", [7, 6, 1]),
         ("", "1: x() @priority(3); 2: x() @priority(1); 3: x() @priority(2);", [1, 3, 2]),
+        ("", "1: x() @priority(3); 2: x(); 3: x() @priority(1);", [1, 2, 3]),
     ],
 )
 def test_the_larger_priority_wins_however_the_program_has_it(properties, entries, priorities):
@@ -93,6 +108,11 @@ def test_without_a_default_action_it_is_noaction_which_entries_cannot_take():
 def test_a_default_action_has_data():
     found = table("actions = { set; } const default_action = set(4 + 1);")
     assert (found.default.action.name, found.default.arguments, found.constant_default) == ("I.set", (5,), True)
+
+
+def test_a_default_action_s_data_may_have_defaults():
+    found = table("actions = { both; } default_action = both(1);", locals="action both(bit<8> v, bit<8> w = 7) {}")
+    assert found.default.arguments == (1, 7)
 
 
 def test_one_action_serves_several_tables():
