@@ -95,6 +95,29 @@ def run(
     asyncio.run(Switch(options).run(bundle))
 
 
+@main.command(name="stf")
+@click.argument("program", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("test", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@defines_option
+@include_option
+def stf_(program: Path, test: Path, defines: tuple[str, ...], include: tuple[Path, ...]) -> None:
+    """Run the STF test TEST on PROGRAM, in the kernel, without interfaces.
+
+    Exit status 0: it passes; 1: an expectation failed; 2: the program or the test is wrong, or uses what is not there.
+    """
+    from dataplane.target import stf, stf_run
+    from dataplane.target.emulation import EmulatedSwitch
+
+    commands = stf.read(test)
+    with EmulatedSwitch(loaded(program, defines, include)) as switch:
+        failures = stf_run.run(switch, commands)
+    for failure in failures:
+        click.echo(failure)
+    if failures:
+        sys.exit(1)
+    click.echo(f"{test}: passed")
+
+
 def parse_ports(texts: tuple[str, ...], cpu_port: int | None) -> dict[int, str]:
     """`N=INTERFACE` each; raises `InputError`."""
     ports: dict[int, str] = {}

@@ -25,6 +25,8 @@ NOWHERE = Position("", 0, 0)
 class CompileError(LabError):
     """A program that is not valid P4, or not for this target; the message starts with its place."""
 
+    exit_status = 2
+
     def __init__(self, position: Position, message: str) -> None:
         super().__init__(f"{position}: {message}")
         self.position = position

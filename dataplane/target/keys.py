@@ -10,7 +10,7 @@ from dataplane.target.maps import Map, Maps, number
 from dataplane.target.masks import Masks
 from dataplane.target.matching import LPM, RANGE, Field, Matched
 from dataplane.target.ranges import combinations, prefixes
-from dataplane.target.refusal import Refusal, exhausted
+from dataplane.target.refusal import Refusal, exhausted, invalid
 
 MAXIMUM_ROWS = 1024
 """Rows that the ranges of one entry may take."""
@@ -35,6 +35,8 @@ class Rows(Protocol):
 
 
 def rows_of(table: str, fields: Sequence[Field], layout: TableLayout, maps: Maps, settle: Callable[[], None]) -> Rows:
+    if not fields:
+        return Keyless(table)
     if layout.masks is not None:
         return Ternary(table, fields, maps[layout.entries], Masks(table, maps[layout.masks], settle))
     if layout.kind == "lpm":
@@ -45,6 +47,22 @@ def rows_of(table: str, fields: Sequence[Field], layout: TableLayout, maps: Maps
 def by_offset(fields: Sequence[Field]) -> list[int]:
     """Places of fields in the order in which they lie in a key."""
     return sorted(range(len(fields)), key=lambda place: fields[place].place.offset)
+
+
+class Keyless:
+    """A table without keys has its default action alone, and no map for entries."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def of(self, matched: Sequence[Matched]) -> list[Row]:
+        raise invalid(f"{self._table}: found an entry; expected the default action alone, for the table has no key")
+
+    def insert(self, rows: list[Row], priority: int, record: bytes) -> None: ...
+
+    def modify(self, rows: list[Row], priority: int, old: bytes, new: bytes) -> None: ...
+
+    def remove(self, rows: list[Row], priority: int, record: bytes) -> None: ...
 
 
 class Exact:

@@ -1,4 +1,4 @@
-"""The two questions that the switch asks the kernel by rtnetlink: where a veth's other end is, and a namespace's number.
+"""Two questions to the kernel by rtnetlink: where a veth's other end is, and what a namespace's number is.
 
 Both are answered at once, so they may be asked from within an event loop.
 """
