@@ -3,6 +3,7 @@
 The parser is httptools' (llhttp): a device parses a response every few milliseconds on a shared processor.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -34,9 +35,17 @@ class Request:
 JSON = "application/json"
 
 
-def request(method: str, target: str, host: str, body: bytes | None = None, content_type: str = JSON) -> bytes:
-    """A request in one piece, with a body or none; `host` is the Host field's value."""
+def request(
+    method: str,
+    target: str,
+    host: str,
+    body: bytes | None = None,
+    content_type: str = JSON,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """A request in one piece, with a body or none; `host` is the Host field's value, `headers` are further fields."""
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     if body is not None:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import httptools  # noqa: F401  imported here, before the fork, because uvicorn imports it late
 import uvicorn
@@ -53,6 +53,22 @@ class _Corked:
 class _OneSegment(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _Corked(transport)))
+
+
+PEER: Final = "meclab.peer"
+"""In the extensions of a scope: the connection's `ssl.SSLObject`, which knows the client's certificate."""
+
+
+class _Identified(_OneSegment):
+    """Hands the application the client's side of TLS, which uvicorn keeps to itself."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._peer = transport.get_extra_info("ssl_object")
+        super().connection_made(transport)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {PEER: {"tls": self._peer}}
 
 
 @dataclass(frozen=True)
@@ -142,7 +158,7 @@ def _config(site: Site) -> uvicorn.Config:
     tls = site.tls
     return uvicorn.Config(
         site.application,
-        http=_OneSegment,
+        http=_OneSegment if tls is None or tls.verify_mode == ssl.CERT_NONE else _Identified,
         ws="none",
         lifespan="off",
         log_config=None,

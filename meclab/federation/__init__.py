@@ -1,0 +1,1 @@
+"""Federation of MEC systems: bodies and rules, without sockets; clock and random source are arguments."""
