@@ -90,7 +90,7 @@ def run(
     from dataplane.target.switch import Options, Switch
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    options = Options(parse_ports(ports, cpu_port), address, device_id, cpu_port, captures)
+    options = Options(parse_ports(ports, cpu_port), checked_address(address), device_id, cpu_port, captures)
     bundle = None if program is None else loaded(program, defines, include)
     asyncio.run(Switch(options).run(bundle))
 
@@ -116,6 +116,14 @@ def stf_(program: Path, test: Path, defines: tuple[str, ...], include: tuple[Pat
     if failures:
         sys.exit(1)
     click.echo(f"{test}: passed")
+
+
+def checked_address(text: str) -> str:
+    """`HOST:PORT`, or `unix:PATH`; gRPC would take any free port for one that cannot be."""
+    host, separator, port = text.rpartition(":")
+    if not text.startswith("unix:") and not (host and separator and port.isdecimal() and int(port) < 1 << 16):
+        raise InputError(f"--grpc: found {text!r}; expected HOST:PORT with a port from 0 to 65535, or unix:PATH")
+    return text
 
 
 def parse_ports(texts: tuple[str, ...], cpu_port: int | None) -> dict[int, str]:

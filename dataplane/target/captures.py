@@ -8,6 +8,9 @@ from pathlib import Path
 from meclab.errors import RunError, SetupError
 
 READY_S = 10.0
+FLUSH_S = 0.4
+"""The kernel hands a block of frames to dumpcap when it is full or 0.25 s old, and dumpcap drops what it has not got
+when it is told to end: closing waits this long first."""
 
 
 class Captures:
@@ -47,6 +50,8 @@ class Captures:
 
     def close(self) -> None:
         """Ends the captures; the files are whole then."""
+        if self._processes:
+            time.sleep(FLUSH_S)
         for process in self._processes:
             process.terminate()
         for process in self._processes:

@@ -171,8 +171,8 @@ async def serve(service: Service, address: str) -> tuple[Any, int]:
     try:
         port = server.add_insecure_port(address)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {address}: {error}") from None
+        raise OSError(f"cannot listen there: {error}") from None
     if not port:
-        raise OSError(f"cannot listen on {address}")
+        raise OSError("cannot listen there")
     await server.start()
     return server, port

@@ -95,11 +95,13 @@ class Switch:
             try:
                 self._server, port = await serve(service, self.options.grpc)
             except OSError as error:
-                raise RunError(f"--grpc {self.options.grpc}: {error.strerror or error}") from None
+                raise RunError(f"--grpc {self.options.grpc}: {error}") from None
             watchers = [asyncio.create_task(self._watch_idle()), asyncio.create_task(self._watch_offloads())]
-            host = self.options.grpc.rpartition(":")[0]
+            address = self.options.grpc
+            if not address.startswith("unix:"):
+                address = f"{address.rpartition(':')[0]}:{port}"
             named = " ".join(f"{each.number}={each.interface}" for each in self.ports.ports)
-            print(f"ready: device {self.options.device_id}, P4Runtime on {host}:{port}, ports {named}", flush=True)
+            print(f"ready: device {self.options.device_id}, P4Runtime on {address}, ports {named}", flush=True)
             await stop.wait()
             for watcher in watchers:
                 watcher.cancel()
