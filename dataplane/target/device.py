@@ -12,6 +12,7 @@ from finsy.proto import p4r
 from dataplane.compiler.bundle import Bundle, decode
 from dataplane.target.arbitration import Arbitration, Notice
 from dataplane.target.maps import Maps
+from dataplane.target.masks import Masks
 from dataplane.target.packetio import PacketHeaders
 from dataplane.target.pipeline import Pipeline, Surroundings
 from dataplane.target.refusal import Code, Refusal, invalid, missing, precondition, unimplemented
@@ -68,6 +69,7 @@ class Device:
         self._lock = asyncio.Lock()
         self._running: Configured | None = None
         self._saved: Configured | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def running(self) -> Configured | None:
@@ -114,7 +116,22 @@ class Device:
                 results.append(_attempt(partial(pipeline.write, update)))
                 if count % BREATH == 0:
                     await asyncio.sleep(0)
+            self._tidy(pipeline)
             return results
+
+    def _tidy(self, pipeline: Pipeline) -> None:
+        """Lets ternary tables bury what only packets needed that are in the program now; nobody waits for it."""
+        marked = pipeline.mark()
+        if marked and (self._tidying is None or self._tidying.done()):
+            self._tidying = asyncio.create_task(self._bury(pipeline, marked))
+
+    async def _bury(self, pipeline: Pipeline, marked: list[tuple[Masks, int]]) -> None:
+        await asyncio.to_thread(self._around.settle)
+        async with self._lock:
+            if pipeline not in [config.pipeline for config in (self._running, self._saved) if config]:
+                return  # its maps have been closed meanwhile
+            for masks, generation in marked:
+                masks.clear(generation)
 
     async def read(self, request: p4r.ReadRequest) -> tuple[list[p4r.Entity], list[Result]]:
         """The entities, and what became of each request."""
@@ -214,6 +231,8 @@ class Device:
             raise
         except LabError as error:
             raise invalid(str(error)) from error
+        except (OSError, LookupError, ValueError) as error:
+            raise invalid(f"found an object that cannot be loaded: {error!r}") from error
         try:
             pipeline = Pipeline(bundle.p4info, bundle.layout, loaded.maps, bundle.entries, self._around)
         except Exception as error:  # whatever a foreign layout brings about

@@ -18,8 +18,8 @@ class Program:
     """A loaded program; it stays while a port has it, and while this is open."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._object = BpfObject(bundle.object, bundle.name)
-        self.digests = RingBuffer(self._object[DIGESTS].fd) if DIGESTS in self._object else None
+        self._object = BpfObject(bundle.object, "p4")
+        self.digests = RingBuffer(self._object.maps[DIGESTS].fd) if DIGESTS in self._object.maps else None
 
     @property
     def maps(self) -> Maps:

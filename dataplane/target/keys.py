@@ -107,7 +107,7 @@ class Ternary:
         self._fields = fields
         self._order = by_offset(fields)
         self._map = entries
-        self._masks = masks
+        self.masks = masks
         self._rivals: dict[Row, list[tuple[int, bytes]]] = {}
 
     def of(self, matched: Sequence[Matched]) -> list[Row]:
@@ -125,7 +125,7 @@ class Ternary:
         return list(combinations(choices))
 
     def insert(self, rows: list[Row], priority: int, record: bytes) -> None:
-        self._masks.reserve({mask for _, mask in rows})
+        self.masks.reserve({mask for _, mask in rows})
         for done, row in enumerate(rows):
             try:
                 self._add(row, priority, record)
@@ -134,7 +134,7 @@ class Ternary:
                     self._drop(added, priority, record)
                 raise
         for mask in {mask for _, mask in rows}:
-            self._masks.raise_to(mask, priority)
+            self.masks.raise_to(mask, priority)
 
     def modify(self, rows: list[Row], priority: int, old: bytes, new: bytes) -> None:
         for row in rows:
@@ -149,18 +149,18 @@ class Ternary:
             self._drop(row, priority, record)
 
     def _key(self, row: Row) -> bytes:
-        identifier = self._masks.number(row[1])
+        identifier = self.masks.number(row[1])
         assert identifier is not None
         return number(identifier) + row[0]
 
     def _add(self, row: Row, priority: int, record: bytes) -> None:
-        self._masks.add(row[1])
+        self.masks.add(row[1])
         rivals = self._rivals.get(row, [])
         if not rivals or rivals[0][0] < priority:
             try:
                 _put(self._table, self._map, self._key(row), number(priority) + record)
             except Refusal:
-                self._masks.remove(row[1])
+                self.masks.remove(row[1])
                 raise
         place = next((index for index, (rival, _) in enumerate(rivals) if rival < priority), len(rivals))
         self._rivals[row] = [*rivals[:place], (priority, record), *rivals[place:]]
@@ -175,7 +175,7 @@ class Ternary:
         elif place == 0:
             best, following = rivals[0]
             _put(self._table, self._map, self._key(row), number(best) + following)
-        self._masks.remove(row[1])
+        self.masks.remove(row[1])
 
 
 def _expand(field: Field, matched: Matched) -> list[Matched]:

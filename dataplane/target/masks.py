@@ -8,14 +8,14 @@ tombstones are below does something move down, each step after the lookups that 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dataplane.target.maps import Map, number
 from dataplane.target.numbers import Numbers
 from dataplane.target.refusal import exhausted
 
-MOST_OLD = 16
-"""Slots that wait to be buried; each costs a lookup."""
+MOST_STALE = 128
+"""Slots that wait to be buried; each costs a lookup, and whoever empties them waits for the kernel."""
 NO_MASK = 0xFFFFFFFF
 """Number of a slot whose mask has no entries: nothing is found under it, and the lookup goes on."""
 
@@ -27,9 +27,11 @@ class Slot:
     best: int
     number: int
     mask: bytes
+    stale: int | None = None
+    """The generation in which its mask was put in further down as well."""
 
-    def value(self) -> bytes:
-        return number(self.best) + number(self.number) + self.mask
+    def value(self, size: int) -> bytes:
+        return (number(self.best) + number(self.number) + self.mask).ljust(size, b"\0")
 
 
 class Masks:
@@ -41,8 +43,8 @@ class Masks:
         self._map = slots
         self._settle = settle
         self._slots: list[Slot] = []
-        self._old: set[int] = set()
-        """Places of slots whose masks are further down as well."""
+        self._mask_size = slots.value_size - 8
+        self._generation = 0
         self._numbers: dict[bytes, int] = {}
         self._users: dict[bytes, int] = {}
         # One slot more than masks: room for one that moves.
@@ -76,14 +78,41 @@ class Masks:
     def raise_to(self, mask: bytes, priority: int) -> None:
         """Makes sure that lookups come to this mask before they settle for less than `priority`."""
         identifier = self._numbers[mask]
-        held = next((slot for slot in self._slots if slot.number == identifier), None)
-        if held is not None and held.best >= priority:
+        place = next((index for index, slot in enumerate(self._slots) if slot.number == identifier), None)
+        if place is not None and self._slots[place].best >= priority:
             return
-        if len(self._old) >= MOST_OLD:
-            self._clear()
-        self._insert(Slot(priority, identifier, mask))
-        places = [index for index, slot in enumerate(self._slots) if slot.number == identifier]
-        self._old |= set(places[1:])
+        raised = Slot(priority, identifier, mask)
+        if place is not None and (place == 0 or self._slots[place - 1].best >= priority):
+            self._write([(place, raised)])
+            return
+        if self.stale >= MOST_STALE:
+            self.settle_and_clear()
+        self._insert(raised)
+        copies = [index for index, slot in enumerate(self._slots) if slot.number == identifier]
+        for index in copies[1:]:
+            self._slots[index] = replace(self._slots[index], stale=self._generation)
+
+    @property
+    def stale(self) -> int:
+        """Slots that wait to be buried."""
+        return sum(slot.stale is not None for slot in self._slots)
+
+    def mark(self) -> int:
+        """The generation of slots that may be buried when every lookup has ended that runs now."""
+        self._generation += 1
+        return self._generation - 1
+
+    def clear(self, generation: int) -> None:
+        """Buries stale slots of a generation that was marked, and of those before it."""
+        self._bury(
+            index for index, slot in enumerate(self._slots) if slot.stale is not None and slot.stale <= generation
+        )
+
+    def settle_and_clear(self) -> None:
+        """Buries all stale slots, after the lookups that may need them."""
+        generation = self.mark()
+        self._settle()
+        self.clear(generation)
 
     def remove(self, mask: bytes) -> None:
         """One entry less has this mask; call it after the entry has gone."""
@@ -104,38 +133,33 @@ class Masks:
         elif holes:
             self._push_down(new, holes[-1], place)
         else:
-            self._clear()
+            self.settle_and_clear()
             self._insert(new)
 
     def _push_up(self, new: Slot, place: int, hole: int) -> None:
         if hole == len(self._slots):
             self._slots.append(new)
-        for index in range(hole, place, -1):
-            self._write(index, self._slots[index - 1])
-        self._write(place, new)
-        self._old = {old + 1 if place <= old < hole else old for old in self._old}
+        moved = [(index, self._slots[index - 1]) for index in range(hole, place, -1)]
+        self._write([*moved, (place, new)])
 
     def _push_down(self, new: Slot, hole: int, place: int) -> None:
         for index in range(hole, place - 1):
-            self._write(index, self._slots[index + 1])
+            self._write([(index, self._slots[index + 1])])
             self._settle()
-        self._write(place - 1, new)
-        self._old = {old - 1 if hole < old < place else old for old in self._old}
-
-    def _clear(self) -> None:
-        """Buries old slots, once every lookup that needs them has ended."""
-        self._settle()
-        self._bury(set(self._old))
+        self._write([(place - 1, new)])
 
     def _bury(self, places: Iterable[int]) -> None:
-        for index in sorted(places):
-            self._write(index, Slot(self._slots[index].best, NO_MASK, bytes(len(self._slots[index].mask))))
-        self._old -= set(places)
-        while self._slots and self._slots[-1].number == NO_MASK:
-            last = len(self._slots) - 1
-            self._write(last, Slot(0, NO_MASK, bytes(len(self._slots[last].mask))))
-            self._slots.pop()
+        graves = {index: Slot(self._slots[index].best, NO_MASK, bytes(self._mask_size)) for index in places}
+        self._write(list(graves.items()))
+        end = len(self._slots)
+        while end and self._slots[end - 1].number == NO_MASK:
+            end -= 1
+        # The end is told by a priority of 0.
+        self._write([(index, Slot(0, NO_MASK, bytes(self._mask_size))) for index in range(end, len(self._slots))])
+        del self._slots[end:]
 
-    def _write(self, index: int, slot: Slot) -> None:
-        self._map.update(number(index), slot.value().ljust(self._map.value_size, b"\0"))
-        self._slots[index] = slot
+    def _write(self, slots: list[tuple[int, Slot]]) -> None:
+        """Writes slots one after the other, in this order."""
+        self._map.update_many((number(index), slot.value(self._map.value_size)) for index, slot in slots)
+        for index, slot in slots:
+            self._slots[index] = slot

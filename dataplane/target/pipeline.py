@@ -12,6 +12,7 @@ from dataplane.target.actions import Action, Actions, actions_of
 from dataplane.target.arrays import Array, IndirectCounter, IndirectMeter, Register, refuse_colours
 from dataplane.target.digests import Digests
 from dataplane.target.maps import Maps
+from dataplane.target.masks import Masks
 from dataplane.target.profiles import Deciding, OwnActions, Profile, ProfileActions
 from dataplane.target.refusal import invalid, missing, unimplemented
 from dataplane.target.replication import Replication
@@ -144,6 +145,13 @@ class Pipeline:
                 table.find(wanted)
             for entry in table.select(wanted):
                 yield _direct(what, resource, entry, request)
+
+    # masks
+
+    def mark(self) -> list[tuple[Masks, int]]:
+        """What is to be tidied up when the packets that are in the program now have left it."""
+        masks = [table.masks for table in self.tables.values() if table.masks is not None]
+        return [(each, each.mark()) for each in masks if each.stale]
 
     # names
 

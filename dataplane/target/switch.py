@@ -23,6 +23,7 @@ from dataplane.target.kernel import Program, settle
 from dataplane.target.pipeline import Pipeline, Surroundings
 from dataplane.target.refusal import precondition
 from dataplane.target.server import Service, serve
+from dataplane.target.trial import try_out
 from meclab.errors import RunError
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,9 @@ class Switch:
     # programs
 
     def load(self, bundle: Bundle) -> Program:
-        """Brings a program into the kernel."""
+        """Brings a program into the kernel; one that a controller sent is tried out in another process first."""
+        if self._server is not None:
+            try_out(bundle.object)
         return Program(bundle)
 
     def commit(self, loaded: Any, pipeline: Pipeline) -> None:

@@ -8,8 +8,9 @@ from finsy.proto import p4i, p4r
 
 from dataplane.compiler.layout import NO_INDEX, TableLayout
 from dataplane.target.actions import Actions
-from dataplane.target.keys import Row, rows_of
+from dataplane.target.keys import Row, Ternary, rows_of
 from dataplane.target.maps import Maps, number
+from dataplane.target.masks import Masks
 from dataplane.target.matching import Matched, key_of
 from dataplane.target.numbers import Numbers
 from dataplane.target.profiles import Deciding
@@ -293,6 +294,11 @@ class Table:
             since = self._clock() - last if last else self._clock() - entry.idle_since_ns
             shown.time_since_last_hit.elapsed_ns = max(0, since)
         return shown
+
+    @property
+    def masks(self) -> Masks | None:
+        """The masks of a ternary table."""
+        return self._rows.masks if isinstance(self._rows, Ternary) else None
 
     def written(self) -> Iterator[p4r.TableEntry]:
         """What controllers wrote, with counts and meters: enough to write it again."""

@@ -177,6 +177,12 @@ def test_a_lookup_meets_every_mask_that_was_there_before_it_and_after(seed):
         elif used and chance.random() < 0.4:
             mask = chance.choice(sorted(used))
             masks.raise_to(mask, chance.randint(1, 100))
+        elif chance.random() < 0.2:
+            generation = masks.mark()
+            if used:
+                masks.raise_to(chance.choice(sorted(used)), chance.randint(1, 100))
+            settle()
+            masks.clear(generation)
         elif len(used) < 8:
             mask = bytes([0, 0, 0, chance.randint(1, 250)])
             if mask not in used:
