@@ -210,6 +210,11 @@ class Body(Statements):
             if isinstance(entity, Value) and entity.place is not None:
                 entity = Value(entity.type, entity.expression, entity.place, parameter.written)
             elif entity is None:
+                if not types.storable(parameter.type):
+                    raise CompileError(
+                        parameter.name.position,
+                        f"found parameter {own} of type {describe(parameter.type)}; expected one with a size",
+                    )
                 made = self.builder.variable(f"{name}.{own}", types.form(parameter.type))
                 entity = variable(made, parameter.type, parameter.written)
                 variables[own] = entity

@@ -40,6 +40,10 @@ class Builder:
         self.standard = Variable(lowered.STANDARD, lowered.Struct("standard_metadata_t", ()))
         self.callables: list[Callable] = []
         """All functions and actions, called or not."""
+        self.action_numbers: dict[lowered.Action, int] = {}
+        """Of each action that a table has: its number in the program."""
+        self.attached: set[lowered.Counter | lowered.Meter] = set()
+        """Direct ones that a table has."""
         self.temporaries: set[str] = set()
         """Variables that are assigned once and not named by the program."""
         self.methods: dict[tuple[str, str], object] = {}
@@ -63,6 +67,11 @@ class Builder:
             result = f"{plain}_{count}"
         self._names.add(result)
         return result
+
+    def add_action(self, action: lowered.Action) -> None:
+        """Adds an action that tables run."""
+        self.action_numbers[action] = len(self.objects.actions)
+        self.objects.actions.append(action)
 
     def digest(self, of: lowered.Struct) -> lowered.DigestType:
         """The digest of a struct type: one of each, named as the type."""

@@ -137,6 +137,8 @@ class Package:
     """An instance of a package: what `main` is."""
 
     name: str
+    types: tuple[Type, ...]
+    """Type arguments, if they are written."""
     arguments: Mapping[str, Entity]
     node: syntax.Node
     annotations: Annotations

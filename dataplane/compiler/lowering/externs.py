@@ -76,7 +76,7 @@ class ExternCall:
             )
         return found.expression
 
-    def list(self, name: str) -> tuple[Expression, ...]:
+    def listed(self, name: str) -> tuple[Expression, ...]:
         """An argument's values one after the other."""
         return tuple(value.expression for value in self._flat(self.arguments[name]))
 
@@ -98,7 +98,7 @@ class ExternCall:
     def preserved(self) -> tuple[Place, ...]:
         """The metadata of a field list: by `@field_list(index)`, or by a list of places."""
         if "index" in self.arguments:
-            return tuple(_in_field_list(self.body.builder.metadata, self.known("index")))
+            return tuple(self._in_field_list(self.body.builder.metadata, self.known("index")))
         if "data" not in self.arguments:
             return ()
         found: list[Place] = []
@@ -111,16 +111,23 @@ class ExternCall:
                 found.append(value.place)
         return tuple(found)
 
+    def _in_field_list(self, of: Place, index: int) -> Iterator[Place]:
+        for field in _struct(of.type).fields:
+            place = lowered.Member(of, field.name, field.type)
+            if index in self._numbers(field):
+                yield place
+            elif isinstance(field.type, lowered.Struct):
+                yield from self._in_field_list(place, index)
 
-def _in_field_list(of: Place, index: int) -> Iterator[Place]:
-    assert isinstance(of.type, lowered.Struct)
-    for field in of.type.fields:
-        place = lowered.Member(of, field.name, field.type)
-        numbers = field.annotations.get("field_list", "").replace(",", " ").split()
-        if any(int(number, 0) == index for number in numbers):
-            yield place
-        elif isinstance(field.type, lowered.Struct):
-            yield from _in_field_list(place, index)
+    def _numbers(self, field: lowered.Field) -> list[int]:
+        """The field lists that a member is in."""
+        written = field.annotations.get("field_list", "")
+        try:
+            return [int(number, 0) for number in written.replace(",", " ").split()]
+        except ValueError:
+            raise CompileError(
+                self.position, f"found @field_list({written}) on {field.name}; expected numbers"
+            ) from None
 
 
 _LASTING = ("ingress_port", "egress_spec", "mcast_grp", "checksum_error", "parser_error", "priority")
@@ -128,9 +135,10 @@ _LASTING = ("ingress_port", "egress_spec", "mcast_grp", "checksum_error", "parse
 
 
 def _lasting(standard: Place) -> list[Place]:
-    assert isinstance(standard.type, lowered.Struct)
     return [
-        lowered.Member(standard, field.name, field.type) for field in standard.type.fields if field.name in _LASTING
+        lowered.Member(standard, field.name, field.type)
+        for field in _struct(standard.type).fields
+        if field.name in _LASTING
     ]
 
 
@@ -202,7 +210,7 @@ def _checksum(payload: bool) -> Callable[[ExternCall], Data]:
         return call.emit(
             lowered.Checksum(
                 condition=call.read("condition"),
-                data=call.list("data"),
+                data=call.listed("data"),
                 algorithm=Algorithm(call.known("algo")),
                 payload=payload,
                 expected=call.bits("checksum") if verifies else None,
@@ -221,7 +229,7 @@ def _hash(call: ExternCall) -> Data:
             target=call.place("result"),
             algorithm=Algorithm(call.known("algo")),
             base=call.bits("base"),
-            data=call.list("data"),
+            data=call.listed("data"),
             maximum=call.bits("max"),
             position=call.position,
         )
@@ -272,6 +280,8 @@ def _write_register(call: ExternCall) -> Data:
 
 def _digest(call: ExternCall) -> Data:
     type_ = call.bindings["T"]
+    if not types.storable(type_):
+        raise CompileError(call.position, f"found a digest of {types.describe(type_)}; expected a struct")
     data = call.body.placed(call.body.convert(call.arguments["data"], type_, call.position))
     form = types.form(type_)
     if not isinstance(form, lowered.Struct):
@@ -291,7 +301,7 @@ def _mark_to_drop(call: ExternCall) -> Data:
     if place == standard:
         return call.emit(lowered.MarkToDrop())
     for name, value in (("egress_spec", 511), ("mcast_grp", 0)):
-        type_ = next(field.type for field in _struct(standard.type).fields if field.name == name)
+        type_ = next(field.type for field in _struct(place.type).fields if field.name == name)
         assert isinstance(type_, Bits)
         call.emit(lowered.Assign(lowered.Member(place, name, type_), lowered.Constant(value, type_)))
     return Nothing()

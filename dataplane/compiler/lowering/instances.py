@@ -65,7 +65,7 @@ class Instances(Body):
                 case ExternKind():
                     return self._extern_object(entity, base, given, arguments, node, name, notes)
                 case Interface(syntax.PackageDeclaration() as declaration):
-                    return self._package(declaration, arguments, node, notes)
+                    return self._package(declaration, given, arguments, node, notes)
         raise CompileError(
             node.position, "found an instance of a type that has none; expected a parser, control or extern"
         )
@@ -109,6 +109,7 @@ class Instances(Body):
     def _package(
         self,
         declaration: syntax.PackageDeclaration,
+        given: Sequence[syntax.Type],
         arguments: Sequence[syntax.Argument],
         node: syntax.Node,
         notes: Annotations,
@@ -116,7 +117,12 @@ class Instances(Body):
         loose = [Parameter(each.name, types.ANYTHING, each.direction, each.default) for each in declaration.parameters]
         bound = bind(loose, arguments, node, declaration.name.text)
         found = {each: self.entity(argument.value) for each, argument in bound.items() if argument.value is not None}
-        return Package(declaration.name.text, found, node, notes)
+        if len(given) not in (0, len(declaration.type_parameters)):
+            raise CompileError(
+                node.position,
+                f"found {len(given)} type arguments of {declaration.name}; expected {len(declaration.type_parameters)}",
+            )
+        return Package(declaration.name.text, tuple(self.type(each) for each in given), found, node, notes)
 
     def scope_of(self, instance: Instance, aliases: Mapping[str, Entity]) -> tuple[Scope, dict[str, Value]]:
         """The scope of an instance's body, and the variables of its parameters."""

@@ -1,8 +1,8 @@
 """Sets of values: in cases of a select and in entries of tables (P4_16 sections 8.14 and 13.6)."""
 
 from dataplane.compiler import syntax
-from dataplane.compiler.errors import CompileError
-from dataplane.compiler.lowered import KeyValue, MatchKind
+from dataplane.compiler.errors import CompileError, UnsupportedError
+from dataplane.compiler.lowered import Bits, KeyValue, MatchKind
 from dataplane.compiler.lowering import types
 from dataplane.compiler.lowering.bodies import Body
 from dataplane.compiler.lowering.statements import number_of_bits
@@ -21,6 +21,8 @@ def keyset(body: Body, node: syntax.Expression, type_: Type) -> KeyValue | None:
             return KeyValue(_fixed(body, value, type_, ones) & bits, bits)
         case syntax.Range(low=low, high=high):
             first, last = _fixed(body, low, type_, ones), _fixed(body, high, type_, ones)
+            if first > last and types.number(type_) == Bits(number_of_bits(type_), signed=True):
+                raise UnsupportedError(node.position, "range that begins below zero")
             if first > last:
                 raise CompileError(node.position, f"found range {first} .. {last}; expected the lower bound first")
             return KeyValue(first, ones, last)

@@ -20,6 +20,7 @@ class Parser(Instances):
 
     in_parser = True
     may_exit = False
+    may_return = False
 
     def __init__(self, builder: Builder, scope: Scope, name: str, states: dict[str, State], accept: str) -> None:
         super().__init__(builder, scope, name)

@@ -1,6 +1,6 @@
 """From the syntax tree of a program to its lowered form."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dataplane.compiler import lowered, syntax
 from dataplane.compiler.errors import CompileError, UnsupportedError
@@ -69,13 +69,11 @@ def _check_unused(builder: Builder, declarations: Declarations) -> None:
     for callee in list(builder.callables):
         if not callee.forms and not callee.table_forms:
             with builder.trial():
-                declarations.form(callee, {})
+                declarations.form(callee, _externs(callee.parameters))
 
 
 def _try(builder: Builder, kind: Kind) -> None:
-    externs = {
-        each.name.text: ExternObject(each.type, None) for each in kind.parameters if isinstance(each.type, types.Extern)
-    }
+    externs = _externs(kind.parameters)
     instance = Instance(kind, kind.name, {})
     if kind.what == "parser":
         states: dict[str, lowered.State] = {}
@@ -86,6 +84,10 @@ def _try(builder: Builder, kind: Kind) -> None:
         control = Control(builder, kind.scope, kind.name)
         control.scope, _ = control.scope_of(instance, externs)
         control.within(kind)
+
+
+def _externs(parameters: Sequence[Parameter]) -> dict[str, Entity]:
+    return {each.name.text: ExternObject(each.type, None) for each in parameters if isinstance(each.type, types.Extern)}
 
 
 class _Switch:
@@ -149,6 +151,10 @@ class _Switch:
         """The package's arguments, each with the parameters that its type asks for."""
         package = self.declarations.scope.find(ARCHITECTURE)
         assert isinstance(package, Interface)
+        names = [parameter.text for parameter in package.declaration.type_parameters]
+        self._bindings.update(
+            (name, type_) for name, type_ in zip(names, self.main.types, strict=False) if type_ != types.ANYTHING
+        )
         result: dict[str, Instance] = {}
         for wanted in self._parameters(package):
             found = self.main.arguments.get(wanted.name.text)

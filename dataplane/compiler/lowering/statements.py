@@ -32,6 +32,7 @@ class Statements(Calls):
     result: Value | None = None
     """Where a function's value goes."""
     may_exit = True
+    may_return = True
     exits = False
     """Whether an `exit` has been met."""
     exited: Value | None = None
@@ -257,6 +258,8 @@ class Statements(Calls):
     # leaving
 
     def _return(self, node: syntax.Return) -> None:
+        if not self.may_return:
+            raise CompileError(node.position, "found return in a parser state; expected transition")
         if node.value is None:
             if self.result is not None:
                 raise CompileError(node.position, f"found return; expected a value of {describe(self.result.type)}")

@@ -57,13 +57,12 @@ class Tables(Entries):
         actions = self._actions(node.actions)
         default_node = properties.get("default_action")
         default, extra = self._default(node, default_node, actions)
-        listed = {name: action for name, (_, action) in actions.items()}
-        entries = self.entries(node, keys, key_types, listed, properties)
+        entries = self.entries(node, keys, key_types, actions, properties)
         size = self._number(properties, "size", max(DEFAULT_SIZE, len(entries)))
         form = lowered.Table(
             name=control_plane_name(self.path, node.name.text, notes),
             keys=keys,
-            actions=(*(action for _, action in actions.values()), *extra),
+            actions=(*actions.values(), *extra),
             default=default,
             constant_default=default_node is not None and default_node.constant,
             size=size,
@@ -77,7 +76,7 @@ class Tables(Entries):
             position=node.name.position,
         )
         self.builder.objects.tables.append(form)
-        numbers = {name: self.builder.objects.actions.index(action.action) for name, action in listed.items()}
+        numbers = {name: self.builder.action_numbers[offered.action] for name, offered in actions.items()}
         return Table(form, numbers, tuple(before))
 
     # properties
@@ -114,6 +113,10 @@ class Tables(Entries):
         found = self.entity(value)
         if not isinstance(found, ExternObject) or found.type.name not in kinds or not isinstance(found.form, form):
             raise CompileError(value.position, f"found another object as {name}; expected {' or '.join(kinds)}")
+        if not isinstance(found.form, lowered.Profile):
+            if found.form in self.builder.attached:
+                raise CompileError(value.position, f"found {found.form.name} at a second table; expected it at one")
+            self.builder.attached.add(found.form)
         return found.form
 
     # keys
@@ -148,17 +151,15 @@ class Tables(Entries):
 
     # actions
 
-    def _actions(
-        self, nodes: Sequence[syntax.ActionReference]
-    ) -> dict[str, tuple[syntax.ActionReference, TableAction]]:
-        found: dict[str, tuple[syntax.ActionReference, TableAction]] = {}
+    def _actions(self, nodes: Sequence[syntax.ActionReference]) -> dict[str, TableAction]:
+        found: dict[str, TableAction] = {}
         for node in nodes:
             callee = self.find(node.action.name, node.action, node.action.absolute, "action")
             if not isinstance(callee, Callable) or not isinstance(callee.declaration, syntax.ActionDeclaration):
                 raise CompileError(node.position, f"found {node.action.name}, which is no action; expected an action")
             if callee.name in found:
                 raise CompileError(node.position, f"found action {callee.name} a second time; expected it once")
-            found[callee.name] = (node, self._table_action(callee, node))
+            found[callee.name] = self._table_action(callee, node)
         return found
 
     def _table_action(self, callee: Callable, node: syntax.ActionReference) -> TableAction:
@@ -203,7 +204,7 @@ class Tables(Entries):
                 parameter_annotations=tuple(annotations(each.annotations) for each in data),
                 position=declaration.position,
             )
-            self.builder.objects.actions.append(action)
+            self.builder.add_action(action)
             callee.table_forms.append(TableForm(action, variables, body.exited if body.exits else None))
         return callee.table_forms[0]
 
@@ -211,12 +212,12 @@ class Tables(Entries):
         self,
         node: syntax.TableDeclaration,
         written: syntax.Property | None,
-        actions: Mapping[str, tuple[syntax.ActionReference, TableAction]],
+        actions: Mapping[str, TableAction],
     ) -> tuple[ActionCall, list[TableAction]]:
         """The default action; without one it is NoAction, which then is among the actions, as p4c has it."""
         if written is None:
             if "NoAction" in actions:
-                return ActionCall(actions["NoAction"][1].action, ()), []
+                return ActionCall(actions["NoAction"].action, ()), []
             callee = self.scope.top().lookup("NoAction", node.position, "action")
             assert isinstance(callee, Callable)
             action = self._action(callee).action
@@ -225,8 +226,7 @@ class Tables(Entries):
         name_node, arguments = (value.function, value.arguments) if isinstance(value, syntax.Call) else (value, ())
         if not isinstance(name_node, syntax.Name):
             raise CompileError(value.position, "found no action; expected default_action = action(…)")
-        listed = {name: action for name, (_, action) in actions.items()}
-        return self.action_call(name_node, arguments, value, listed), []
+        return self.action_call(name_node, arguments, value, actions), []
 
 
 def _variable(of: Value) -> lowered.Variable:
