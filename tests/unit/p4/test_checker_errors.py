@@ -1,5 +1,7 @@
 """What is wrong with a program: each time the place (marked § here), what was found and what was expected."""
 
+import re
+
 import lowering_programs
 import pytest
 
@@ -307,3 +309,35 @@ def test_a_program_without_main_says_what_is_missing():
 def test_controls_that_nobody_applies_are_checked_too():
     with pytest.raises(CompileError, match=r"found bool; expected bit<8>"):
         lowering_programs.program(top="control U(inout meta m) { apply { m.a = true; } }")
+
+
+RICH = lowering_programs.text(
+    top="""enum bit<8> Kind { A = 1 } struct pair_t { bit<8> x; eth_t y; }
+    bit<8> both(inout bit<8> x, in pair_t p) { x = p.x; return x ++ 4w0 == 0 ? 8w1 : (bit<8>)Kind.A; }
+    control Sub(inout headers h, out bool hit)(bit<8> n) {
+        action set(in bit<8> a, bit<8> b) { h.eth.kind = a ++ (b + n); }
+        table t { key = { h.eth.dst: lpm; } actions = { set(n); NoAction; } const entries = { 0 &&& 0: set(4); } }
+        apply { hit = t.apply().hit; }
+    }""",
+    parser_locals="bit<8> count = 0;",
+    states="""state tag { packet.extract(hdr.tags.next);
+    transition select(hdr.tags.last.last, m.a) { (1, 2 .. 3): tag; } }""",
+    locals="register<bit<16>>(4) r; counter(4, CounterType.bytes) c; Sub(1) s;",
+    apply="""pair_t p = { 1, { 2, 3, 4 } }; s.apply(hdr, m.c); r.read(m.b, 1); c.count((bit<32>)m.b);
+    switch (m.a) { 1: { hdr.tags.pop_front(1); } default: { m.a = both(m.a, p); } }
+    hash(m.b, HashAlgorithm.crc16, 16w0, { m.a, hdr.eth }, 16w9); if (hdr.eth.isValid()) { exit; }""",
+)
+
+
+@pytest.mark.parametrize("other", ["", "hdr"])
+def test_a_program_with_any_one_word_changed_is_lowered_or_refused(other):
+    words = re.split(r"(\w+)", RICH)
+    assert lower(parse_text(RICH), "a")
+    refused = 0
+    for index, word in enumerate(words):
+        if word.isidentifier():
+            try:
+                lower(parse_text("".join([*words[:index], other, *words[index + 1 :]]), "a.p4"), "a")
+            except CompileError:
+                refused += 1
+    assert refused > 100
