@@ -61,6 +61,8 @@ class Table:
         self._deciding = deciding
         self._clock = clock
         self._entries: dict[Identity, Entry] = {}
+        self._timed: set[Identity] = set()
+        """Entries with an idle timeout."""
         self._numbers = Numbers(0, layout.size)
         self._default_map = maps[layout.default]
         self._default = p4r.TableEntry()
@@ -89,6 +91,8 @@ class Table:
         elif self._info.is_const_table and (kind != Update.MODIFY or message.HasField("action")):
             raise denied(f"{self.name}: its entries are const; expected reads, or MODIFY of counters and meters alone")
         elif kind == Update.INSERT:
+            if message.is_const:
+                raise invalid(f"{self.name}: found is_const in an update; expected it in the program alone")
             self._insert(message)
         elif kind == Update.MODIFY:
             self._modify(message)
@@ -138,6 +142,7 @@ class Table:
             raise
         _strip(copy)
         self._entries[identity] = Entry(copy, rows, priority, index, record, self._clock())
+        self._time(identity)
 
     def _modify(self, message: p4r.TableEntry) -> None:
         copy = _copy(message)
@@ -161,6 +166,7 @@ class Table:
         copy.is_const = entry.message.is_const
         entry.message = copy
         entry.idle_since_ns = self._clock()
+        self._time(self._identify(copy))
 
     def _delete(self, message: p4r.TableEntry) -> None:
         entry = self.find(message)
@@ -168,7 +174,9 @@ class Table:
             raise denied(f"{self.name}: the entry is const; expected one that can be deleted")
         self._rows.remove(entry.rows, entry.priority, entry.record)
         self._deciding.release(entry.message.action, entry.index, entry.record)
-        del self._entries[self._identify(message)]
+        identity = self._identify(message)
+        del self._entries[identity]
+        self._timed.discard(identity)
         self._numbers.give_back(entry.index)
 
     def _length(self, matched: tuple[Matched, ...]) -> int:
@@ -239,6 +247,12 @@ class Table:
         if message.idle_timeout_ns < 0:
             raise invalid(f"{self.name}: found idle timeout {message.idle_timeout_ns}; expected 0 or more nanoseconds")
 
+    def _time(self, identity: Identity) -> None:
+        if self._entries[identity].message.idle_timeout_ns:
+            self._timed.add(identity)
+        else:
+            self._timed.discard(identity)
+
     def _idle_ns(self, entry: Entry) -> int:
         assert self._hits is not None
         return max(0, self._clock() - max(entry.idle_since_ns, self._hits.last(entry.index)))
@@ -248,9 +262,9 @@ class Table:
         if self._hits is None:
             return []
         idle = []
-        for entry in self._entries.values():
-            allowed = entry.message.idle_timeout_ns
-            if allowed and self._idle_ns(entry) >= allowed:
+        for identity in self._timed:
+            entry = self._entries[identity]
+            if self._idle_ns(entry) >= entry.message.idle_timeout_ns:
                 entry.idle_since_ns = self._clock()
                 idle.append(entry.message)
         return idle

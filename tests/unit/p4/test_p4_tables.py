@@ -202,6 +202,10 @@ def test_const_entries_are_there_are_read_and_cannot_be_changed(rig):
     refused(Code.PERMISSION_DENIED, "its entries are const", rig.write, INSERT, fresh)
 
 
+def test_only_the_program_makes_entries_const(rig):
+    refused(Code.INVALID_ARGUMENT, "found is_const", rig.write, INSERT, host(rig, b"\x01", b"\x01", is_const=True))
+
+
 # counters, meters, times
 
 
