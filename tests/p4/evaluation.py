@@ -144,6 +144,9 @@ class Evaluator:
     def store(self, place, value):
         """Sets what is at a place."""
         match place:
+            case Variable(name, _) if isinstance(value, dict) and name in self.state:
+                # Those who hold the struct see the new members.
+                self.state[name] |= value
             case Variable(name, _):
                 self.state[name] = value
             case Member(base, name, _):
