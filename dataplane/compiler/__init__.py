@@ -2,7 +2,7 @@
 
 One layer a module, each with data of its own between it and the next:
 
-text --`preprocess`, `parser`--> `syntax` --`checker`, `lowering`--> `lowered` --`emitter`--> C --`clang`--> object
+text --`preprocess`, `parser`--> `syntax` --`lowering`--> `lowered` --`emitter`--> C --`clang`--> object
 
 `p4info` and `layout` read the lowered form as well: what a controller sees, and what the tables look like in maps.
 """

@@ -19,7 +19,7 @@ from dataplane.compiler.lowering.callables import (
     overlap,
     steady,
 )
-from dataplane.compiler.lowering.expressions import described
+from dataplane.compiler.lowering.parts import described
 from dataplane.compiler.lowering.scope import Scope
 from dataplane.compiler.lowering.statements import Statements
 from dataplane.compiler.lowering.types import describe

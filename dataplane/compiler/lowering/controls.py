@@ -8,7 +8,7 @@ from dataplane.compiler.errors import CompileError, UnsupportedError
 from dataplane.compiler.lowering import types
 from dataplane.compiler.lowering.builder import Builder
 from dataplane.compiler.lowering.callables import Callable, Form, Instance, Kind
-from dataplane.compiler.lowering.calls import parameters
+from dataplane.compiler.lowering.extern_calls import parameters
 from dataplane.compiler.lowering.scope import Scope
 from dataplane.compiler.lowering.tables import Tables
 from dataplane.compiler.lowering.types import Type

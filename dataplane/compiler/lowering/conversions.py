@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataplane.compiler import lowered
 from dataplane.compiler.errors import CompileError, Position
 from dataplane.compiler.lowered import Bits
-from dataplane.compiler.lowering import constants, types
+from dataplane.compiler.lowering import constants, relations, types
 from dataplane.compiler.lowering.builder import Builder
 from dataplane.compiler.lowering.resolution import Resolution
 from dataplane.compiler.lowering.scope import Scope
@@ -65,7 +65,7 @@ class Conversions(Resolution):
         """`(target) data`."""
         if isinstance(data, Items | Fields | Unset):
             return self.convert(data, target, position)
-        if not types.casts(data.type, target):
+        if not relations.casts(data.type, target):
             raise CompileError(
                 position, f"found a cast from {describe(data.type)} to {describe(target)}; expected types that it can"
             )

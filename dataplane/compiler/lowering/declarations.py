@@ -10,7 +10,7 @@ from dataplane.compiler.lowered import Bits
 from dataplane.compiler.lowering import constants, types
 from dataplane.compiler.lowering.builder import Builder, annotations
 from dataplane.compiler.lowering.callables import Callable, ExternFunctions, Kind, Overloads
-from dataplane.compiler.lowering.calls import parameters
+from dataplane.compiler.lowering.extern_calls import parameters
 from dataplane.compiler.lowering.instances import Instances
 from dataplane.compiler.lowering.resolution import ExternKind, GenericType, Interface
 from dataplane.compiler.lowering.scope import Scope

@@ -9,7 +9,7 @@ from dataplane.compiler.lowering import types
 from dataplane.compiler.lowering.bodies import Body
 from dataplane.compiler.lowering.builder import annotations, control_plane_name
 from dataplane.compiler.lowering.callables import Instance, Kind, Package, Parameter, bind
-from dataplane.compiler.lowering.calls import parameters
+from dataplane.compiler.lowering.extern_calls import parameters
 from dataplane.compiler.lowering.resolution import ExternKind, Interface
 from dataplane.compiler.lowering.scope import Scope
 from dataplane.compiler.lowering.types import Type, describe

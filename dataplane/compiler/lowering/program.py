@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataplane.compiler import lowered, syntax
 from dataplane.compiler.errors import CompileError, UnsupportedError
 from dataplane.compiler.lowered import Block, Variable
-from dataplane.compiler.lowering import types
+from dataplane.compiler.lowering import relations, types
 from dataplane.compiler.lowering.builder import Builder, annotations, control_plane_name
 from dataplane.compiler.lowering.callables import Instance, Kind, Package, Parameter
-from dataplane.compiler.lowering.calls import parameters
 from dataplane.compiler.lowering.controls import Control
 from dataplane.compiler.lowering.declarations import Declarations, package_annotations
+from dataplane.compiler.lowering.extern_calls import parameters
 from dataplane.compiler.lowering.loops import check_loops, reachable
 from dataplane.compiler.lowering.parsers import ACCEPT, Parser
 from dataplane.compiler.lowering.resolution import Interface
@@ -183,8 +183,8 @@ class _Switch:
                 f"expected {len(expected)} as {interface.declaration.name} has them",
             )
         for own, other in zip(kind.parameters, expected, strict=True):
-            if own.direction is not other.direction or not types.unify(other.type, own.type, self._bindings):
-                wanted_type = types.substitute(other.type, self._bindings)
+            if own.direction is not other.direction or not relations.unify(other.type, own.type, self._bindings):
+                wanted_type = relations.substitute(other.type, self._bindings)
                 raise CompileError(
                     own.name.position,
                     f"found {_directed(own.direction, own.type)} as {own.name} of {kind.name}; "
