@@ -8,8 +8,8 @@ do is built up in layers, each a class on top of the one before:
 `declarations`; and `entries`, `tables`, `controls`.
 
 `types` and `relations` say what types there are, `values` and `callables` what names stand for, `scope` which do,
-`builder` holds the program that grows and the errors found; `externs` is core's and v1model's meaning; `program` puts it
-together.
+`builder` holds the program that grows and the errors found; `externs` is core's and v1model's meaning; `program` puts
+it together.
 """
 
 from dataplane.compiler.lowering.program import lower

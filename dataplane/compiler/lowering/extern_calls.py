@@ -61,6 +61,7 @@ class ExternCalls(Expressions):
         return self.call_extern(node, self.signatures(found, own), bindings, base)
 
     def signatures(self, functions: ExternFunctions, outer: Sequence[str]) -> Sequence[Signature]:
+        """The signatures of all functions of a name; `outer` are the type parameters of their extern."""
         if not functions.signatures:
             functions.signatures.extend(
                 signature(self, prototype, functions.scope, outer) for prototype in functions.prototypes
@@ -74,6 +75,7 @@ class ExternCalls(Expressions):
         bindings: Mapping[str, types.Type],
         base: ExternObject | None,
     ) -> Data:
+        """Chooses the signature that fits, and lowers the call; `bindings` are the object's type arguments."""
         data = self.sequence_of_arguments(node.arguments)
         chosen = [signature for signature in signatures if _takes(signature, len(data))] or list(signatures)
         if len(chosen) > 1:
