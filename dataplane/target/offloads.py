@@ -22,6 +22,7 @@ SIOCETHTOOL = 0x8946
 SETTINGS = {
     "receive checksum": 0x15,
     "transmit checksum": 0x17,
+    "scatter": 0x19,
     "TSO": 0x1F,
     "GSO": 0x24,
     "GRO": 0x2C,

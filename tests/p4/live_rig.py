@@ -22,9 +22,12 @@ PORTS = (1, 2, 3)
 CPU_PORT = 510
 DEVICE = 5
 WAIT_S = 10
+ENDING = ("setpriv", "--pdeathsig", "KILL")
+"""Processes end with the tests' own, however that ends."""
 TYPE = 0x1234
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID, PACKET_VNET_HDR = 263, 8, 0x10, 15
 FORWARD, CHOOSE, GROUP, CLONE, PUNT, LEARN, METER, REGISTER, SPREAD, ROUTE = range(10)
 """What `live.p4` does with a frame."""
 
@@ -44,7 +47,7 @@ class Network:
     """A namespace with veths vN (the switch's) and eN."""
 
     def __init__(self):
-        self._holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        self._holder = subprocess.Popen([*ENDING, "unshare", "--net", "sleep", "infinity"])
         self.path = f"/proc/{self._holder.pid}/ns/net"
         own = Path("/proc/self/ns/net").stat().st_ino
         end = time.monotonic() + WAIT_S
@@ -69,6 +72,25 @@ class Network:
         subprocess.run([*self.inside(), "sh", "-c", quiet], check=True, timeout=WAIT_S)
         self.ip("link", "set", there, "up")
         self.sockets[port] = self._inside(lambda: _packet_socket(there))
+
+    def output(self, *command):
+        """What a command says in the namespace."""
+        done = subprocess.run([*self.inside(), *command], check=True, capture_output=True, text=True, timeout=WAIT_S)
+        return done.stdout
+
+    def superpacket(self, port):
+        """Sends a TCP segment of 3 000 bytes with the order to cut it, as a host does that leaves it to its card."""
+
+        def send():
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as opened:
+                opened.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+                opened.bind((f"e{port}", 0x0800))
+                ip = struct.pack("!BBHHHBBHII", 0x45, 0, 3040, 0, 0, 64, 6, 0, 0x0A000001, 0x0A000002)
+                tcp = struct.pack("!HHIIBBHHH", 1, 2, 0, 0, 0x50, 0x10, 100, 0, 0)
+                order = struct.pack("BBHHHH", 1, 1, 54, 1000, 34, 16)
+                opened.send(order + bytes(12) + b"\x08\x00" + ip + tcp + bytes(3000))
+
+        self._inside(send)
 
     def unplug(self, port):
         self.sockets.pop(port).close()
@@ -100,6 +122,7 @@ class Network:
 def _packet_socket(interface):
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    made.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     made.setblocking(False)
     made.bind((interface, 0x0003))
     return made
@@ -115,7 +138,11 @@ class SwitchProcess:
         command = [sys.executable, "-m", "dataplane", "run", *([program] if program else []), *ports]
         more = ["--grpc", self.address, "--device-id", str(DEVICE), "--cpu-port", str(CPU_PORT), *options]
         self.process = subprocess.Popen(
-            [*network.inside(), *command, *more], stdout=subprocess.PIPE, stderr=self.log, cwd=PROJECT, text=True
+            [*ENDING, *network.inside(), *command, *more],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            cwd=PROJECT,
+            text=True,
         )
         self.ready = self._line()
 
@@ -169,8 +196,13 @@ class Live:
 
     async def receive(self, port):
         """The next frame that leaves by a port."""
-        loop = asyncio.get_running_loop()
-        return await asyncio.wait_for(loop.sock_recv(self.network.sockets[port], 1 << 16), WAIT_S)
+        opened = self.network.sockets[port]
+        await asyncio.sleep(0)  # the client gets its turn, however many frames there are
+        while True:
+            try:
+                return _whole(*opened.recvmsg(1 << 16, 256)[:2])
+            except BlockingIOError:
+                await asyncio.wait_for(_readable(opened), WAIT_S)
 
     async def outputs(self, data, port=1):
         """Everything that leaves because of a frame, as (port, frame); fences tell when it is all."""
@@ -185,6 +217,26 @@ class Live:
             while (data := await self.receive(each)) != fence(each):
                 found.append((each, data))
         return found
+
+
+async def _readable(opened):
+    loop = asyncio.get_running_loop()
+    ready = loop.create_future()
+    loop.add_reader(opened, lambda: ready.done() or ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(opened)
+
+
+def _whole(data, ancillary):
+    """A frame with the VLAN tag that the kernel took out and tells beside it."""
+    for level, kind, content in ancillary:
+        if (level, kind) == (SOL_PACKET, PACKET_AUXDATA):
+            status, tci, tpid = struct.unpack("I12xHH", content)
+            if status & TP_STATUS_VLAN_VALID:
+                return data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
+    return data
 
 
 def host(dst, port, action="counted", **fields):

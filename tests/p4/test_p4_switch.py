@@ -528,14 +528,31 @@ def test_packets_are_forwarded_without_the_process_and_a_new_one_takes_over(comp
         assert frame(dst=7) in (tmp_path / "captures/port1-v1.pcapng").read_bytes()
         assert frame(dst=7) in (tmp_path / "captures/port3-v3.pcapng").read_bytes()
         assert frame(dst=7) not in (tmp_path / "captures/port2-v2.pcapng").read_bytes()
-        shown = network_output(network, "tc", "filter", "show", "dev", "v1", "ingress")
+        shown = network.output("tc", "filter", "show", "dev", "v1", "ingress")
         assert shown == "", "it takes its program along when it is told to end"
     finally:
         network.close()
 
 
-def network_output(network, *command):
-    return subprocess.run([*network.inside(), *command], check=True, capture_output=True, text=True).stdout
+def test_offloads_are_switched_off_at_both_ends_and_superpackets_that_still_come_are_counted(compiled, tmp_path):
+    network = Network()
+    try:
+        process = SwitchProcess(network, tmp_path, compiled)
+        for interface in ("v1", "e1"):
+            features = network.output("ethtool", "-k", interface)
+            for name in (
+                "\ttx-tcp-segmentation",
+                "\ttx-tcp6-segmentation",
+                "generic-segmentation-offload",
+                "tx-checksumming",
+            ):
+                assert f"\n{name}: off" in features, (interface, name)
+        network.output("ethtool", "-K", "e1", "tx", "on", "sg", "on", "tso", "on")
+        network.superpacket(1)
+        assert process.stop() == 0
+        assert "offloaded 1" in (tmp_path / "log").read_text()
+    finally:
+        network.close()
 
 
 @pytest.mark.parametrize(
@@ -555,3 +572,16 @@ def test_what_cannot_be_started_says_why(network, options, status, message):
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == status, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_vlan_tag_is_part_of_the_frame(run):
+    """The kernel takes tags out of frames before tc; the program must see them where they were."""
+
+    async def check(live):
+        await live.insert(host(7, 2))
+        untagged = frame(PUNT, dst=7)
+        for tags in (b"\x81\x00\x20\x05", b"\x88\xa8\x00\x07\x81\x00\x20\x05"):
+            tagged = untagged[:12] + tags + untagged[12:]
+            assert await live.outputs(tagged) == [(2, tagged)]
+
+    run(check)
