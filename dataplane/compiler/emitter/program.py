@@ -164,7 +164,6 @@ class _Text:
         for field in self._standard_fields():
             if field.name in RESET:
                 yield f"\ts->c.metadata.v_{STANDARD}.f_{field.name} = {RESET[field.name]};"
-        yield "\tzero(&s->c.headers, sizeof(s->c.headers));"
         yield "}"
 
     def _keep(self) -> Lines:

@@ -57,12 +57,22 @@ class Statements:
         self.expressions = Expressions(places)
         self.names = names
         self._temporaries = 0
+        self._leaving = "return 1;"
+        """What an `Exit` is in C: the function's value says so to its caller."""
 
     def block(self, block: Block) -> Lines:
         """All statements of a block."""
         for statement in block:
             yield from origin(getattr(statement, "position", NOWHERE))
             yield from self.statement(statement)
+
+    def ending(self, block: Block, leaving: str) -> list[str]:
+        """All statements of a block where an `Exit` is other C than elsewhere."""
+        usual, self._leaving = self._leaving, leaving
+        try:
+            return list(self.block(block))
+        finally:
+            self._leaving = usual
 
     def statement(self, statement: Statement) -> Lines:
         """One statement; raises `AssertionError` for one that has no place in this kind of block."""
@@ -90,7 +100,7 @@ class Statements:
             case Return():
                 yield "return 0;"
             case Exit():
-                yield "return 1;"
+                yield self._leaving
             case MarkToDrop():
                 yield "MARK_TO_DROP(s);"
             case _:

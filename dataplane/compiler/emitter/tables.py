@@ -6,9 +6,11 @@ from dataplane.compiler.emitter.bitstrings import filling
 from dataplane.compiler.emitter.controls import ControlStatements
 from dataplane.compiler.emitter.numbers import bits_of
 from dataplane.compiler.emitter.statements import Lines, indented, may_exit, origin
-from dataplane.compiler.layout import MAXIMUM_MASKS, Layout, ProfileLayout, TableLayout
+from dataplane.compiler.layout import MAXIMUM_GROUP, MAXIMUM_MASKS, Layout, ProfileLayout, TableLayout
 from dataplane.compiler.lowered import Algorithm, Bits, Boolean, MatchKind, Program, Table, TableAction
 
+LEAVING = "return hit | 2 | action << 2;"
+"""How a table's function tells that its action exits."""
 EXPANSION = 16
 """Rows for which a ternary table has room, per entry: ranges take several."""
 LARGE = 1 << 16
@@ -37,7 +39,7 @@ class Tables:
             found = self._profiles[profile.name]
             yield f"/* {profile.name} */"
             yield f"SPARSE({found.members}, 4, {found.record_size}, {max(1, profile.size)});"
-            yield f"SPARSE({found.groups}, 4, sizeof(struct selector_group), {max(1, profile.size)});"
+            yield f"SPARSE({found.groups}, 4, {4 + 4 * MAXIMUM_GROUP}, {max(1, profile.size)});"
 
     def key_size(self) -> int:
         """Bytes of the largest key, prefix length or mask number included."""
@@ -172,10 +174,10 @@ class Tables:
             name = self._statements.names.of(action)
             if may_exit(action.body):
                 yield f"if ({name}(s, skb))"
-                yield "\treturn hit | 2 | action << 2;"
+                yield f"\t{LEAVING}"
             else:
                 yield f"{name}(s, skb);"
-        yield from self._statements.block(offered.after)
+        yield from self._statements.ending(offered.after, LEAVING)
 
     def _default_size(self, table: Table, place: TableLayout) -> int:
         if table.profile is None:
@@ -196,6 +198,8 @@ def _table_maps(place: TableLayout) -> Iterator[str]:
         else:
             kind = "SPARSE" if size > LARGE else "HASH"
             yield f"{kind}({place.entries}, {place.key_size}, {place.record_size}, {size});"
+    else:
+        yield f"HASH({place.entries}, 4, {place.record_size}, 1);"
     if place.counter:
         yield f"ARRAY({place.counter}, sizeof(struct counter), {size});"
     if place.meter:

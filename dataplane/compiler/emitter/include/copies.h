@@ -21,6 +21,7 @@ INLINE struct job *new_job(struct state *s, u32 kind)
 	}
 	s->jobs = number + 1;
 	job->kind = kind;
+	job->list = 0;
 	bpf_probe_read_kernel(&job->c, sizeof(job->c), &s->c);
 	job->c.clone_list = 0;
 	job->c.resubmit_list = 0;

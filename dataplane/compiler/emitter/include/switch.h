@@ -1,6 +1,9 @@
 /* The way of a packet through the switch, behind the program's own text, which has defined
  * `begin_metadata`, `parse`, `verify_checksums`, `ingress`, `egress`, `compute_checksums`, `deparse`, `keep`. */
 
+/* VLAN tags in front of a frame that are put back where they were. */
+#define MAXIMUM_TAGS 2
+
 enum verdict { DROPPED, PASSED, COPIES };
 
 /* The packet in the skb becomes `output` and the payload. The skb has `c.offset` bytes of headers now. */
@@ -47,19 +50,32 @@ INLINE long shrink(struct __sk_buff *skb, u64 from, u64 to, u64 payload)
 	return bpf_skb_change_tail(skb, BASE + to + payload, 0);
 }
 
+/* `output` and the payload, cut to a size. The head stays where it is: the kernel cuts no frame to less than what lies
+ * in front of its network header, and a longer head moves that back. */
+INLINE long cut(struct __sk_buff *skb, struct state *s, u32 size)
+{
+	u32 after = s->out, payload = size > after ? size - after : 0;
+	struct whole *whole = whole_packet();
+	if (!whole || load(skb, BASE + s->c.offset, whole->bytes, payload, WHOLE_LIMIT))
+		return -1;
+	if (bpf_skb_change_tail(skb, BASE + size, 0))
+		return -1;
+	if (store(skb, BASE, s->output, min32(size, after), OUTPUT_LIMIT))
+		return -1;
+	return store(skb, BASE + after, whole->bytes, payload, WHOLE_LIMIT);
+}
+
 INLINE long rewrite(struct __sk_buff *skb, struct state *s)
 {
 	u32 before = s->c.offset, after = s->out, payload = s->c.length - before;
 	long failed = 0;
+	if (s->c.truncate < after + payload)
+		return cut(skb, s, s->c.truncate);
 	if (after > before)
 		failed = bpf_skb_change_head(skb, after - before, 0);
 	else if (after < before)
 		failed = shrink(skb, before, after, payload);
-	if (failed || store(skb, BASE, s->output, after, OUTPUT_LIMIT))
-		return -1;
-	if (s->c.truncate < after + payload)
-		return bpf_skb_change_tail(skb, BASE + s->c.truncate, 0);
-	return 0;
+	return failed || store(skb, BASE, s->output, after, OUTPUT_LIMIT) ? -1 : 0;
 }
 
 struct output {
@@ -176,6 +192,7 @@ INLINE void begin(struct state *s, u32 port, u32 length, u32 instance)
 {
 	zero(&s->c.validity, sizeof(s->c.validity));
 	zero(&s->c.metadata, sizeof(s->c.metadata));
+	zero(&s->c.headers, sizeof(s->c.headers));
 	begin_metadata(s, port, length, instance);
 	s->c.length = length;
 	s->c.offset = 0;
@@ -203,13 +220,43 @@ INLINE u32 port_of(struct __sk_buff *skb)
 	return known ? *known : PORT_COUNT;
 }
 
+/* The kernel takes VLAN tags out of a frame before tc; the program sees them where they were. */
+static __attribute__((noinline)) long put_tags_back(struct __sk_buff *skb)
+{
+	u16 tags[2 * MAXIMUM_TAGS];
+	u8 addresses[12];
+	u32 size = 0;
+	for (u32 tag = 0; tag < MAXIMUM_TAGS; tag++) {
+		if (!skb->vlan_present)
+			break;
+		tags[2 * tag] = skb->vlan_proto;
+		tags[2 * tag + 1] = __builtin_bswap16(skb->vlan_tci);
+		/* A further tag behind it takes its place. */
+		if (bpf_skb_vlan_pop(skb))
+			return -1;
+		size += 4;
+	}
+	if (skb->vlan_present || bpf_skb_change_head(skb, size, 0))
+		return -1;
+	if (bpf_skb_load_bytes(skb, size, addresses, 12) || bpf_skb_store_bytes(skb, 0, addresses, 12, 0))
+		return -1;
+	if (bpf_skb_store_bytes(skb, 12, tags, 4, 0))
+		return -1;
+	return size > 4 ? bpf_skb_store_bytes(skb, 16, tags + 2, 4, 0) : 0;
+}
+
 SEC("tc")
 int p4_ingress(struct __sk_buff *skb)
 {
 	struct state *s = state_of_packet();
-	u32 port = port_of(skb), length = skb->len - BASE, verdict;
+	u32 port = port_of(skb), length, verdict;
 	if (!s)
 		return TC_ACT_SHOT;
+	if (skb->vlan_present && put_tags_back(skb)) {
+		count_drop(TOO_LONG);
+		return TC_ACT_SHOT;
+	}
+	length = skb->len - BASE;
 	if (port >= PORT_COUNT) {
 		count_drop(UNKNOWN_INTERFACE);
 		return TC_ACT_SHOT;
