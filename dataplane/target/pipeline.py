@@ -10,10 +10,11 @@ from finsy.proto import p4i, p4r
 from dataplane.compiler.layout import Layout, ProfileLayout
 from dataplane.target.actions import Action, Actions, actions_of
 from dataplane.target.arrays import Array, IndirectCounter, IndirectMeter, Register, refuse_colours
+from dataplane.target.deciding import Deciding, OwnActions, ProfileActions
 from dataplane.target.digests import Digests
 from dataplane.target.maps import Maps
 from dataplane.target.masks import Masks
-from dataplane.target.profiles import Deciding, OwnActions, Profile, ProfileActions
+from dataplane.target.profiles import Profile
 from dataplane.target.refusal import invalid, missing, unimplemented
 from dataplane.target.replication import Replication
 from dataplane.target.tables import Table
@@ -86,13 +87,13 @@ class Pipeline:
         if entity.table_entry.is_default_action:
             raise unimplemented(f"{table.name}: found {what} of the default action; it has none here")
         if what == "direct_counter_entry":
-            counters = _expect(table.counters, table.name, "counter")
+            counters = _expect(table.directs.counters, table.name, "counter")
             entry = table.find(entity.table_entry)
             if entity.HasField("data"):
                 counters.write(entry.index, entity.data)
         else:
             refuse_colours(entity, table.name)
-            meters = _expect(table.meters, table.name, "meter")
+            meters = _expect(table.directs.meters, table.name, "meter")
             config = entity.config if entity.HasField("config") else None
             meters.write(table.find(entity.table_entry).index, config)
 
@@ -136,7 +137,7 @@ class Pipeline:
     def _read_direct(self, what: str, request: Any) -> Iterator[p4r.Entity]:
         wanted = request.table_entry
         for table in self._some(self.tables, wanted.table_id, "table"):
-            resource = table.counters if what == "direct_counter_entry" else table.meters
+            resource = table.directs.counters if what == "direct_counter_entry" else table.directs.meters
             if resource is None:
                 if wanted.table_id:
                     _expect(resource, table.name, "counter" if what == "direct_counter_entry" else "meter")
@@ -189,8 +190,8 @@ class Pipeline:
         for table in self.tables.values():
             for entry in table.written():
                 yield p4r.Entity(table_entry=entry), Update.INSERT
-            for entry in table.changed_default():
-                yield p4r.Entity(table_entry=entry), Update.MODIFY
+            if table.default.changed:
+                yield p4r.Entity(table_entry=table.default.message), Update.MODIFY
         for request in ("counter_entry", "meter_entry", "register_entry"):
             for entity in self.read(_request(request)):
                 if not _is_untouched(entity):

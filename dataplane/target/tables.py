@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from finsy.proto import p4i, p4r
 
-from dataplane.compiler.layout import NO_INDEX, TableLayout
+from dataplane.compiler.layout import TableLayout
 from dataplane.target.actions import Actions
+from dataplane.target.deciding import Deciding
+from dataplane.target.defaults import DefaultAction
+from dataplane.target.directs import Directs
 from dataplane.target.keys import Row, Ternary, rows_of
-from dataplane.target.maps import Maps, number
+from dataplane.target.maps import Maps
 from dataplane.target.masks import Masks
 from dataplane.target.matching import Matched, key_of
 from dataplane.target.numbers import Numbers
-from dataplane.target.profiles import Deciding
-from dataplane.target.refusal import denied, exhausted, invalid, missing, present, unimplemented
-from dataplane.target.resources import Clock, Counters, Hits, Meters
+from dataplane.target.refusal import denied, exhausted, invalid, missing, present
+from dataplane.target.resources import Clock
 
 Update = p4r.Update
 Identity = tuple[tuple[Matched, ...], int]
@@ -57,19 +58,14 @@ class Table:
         self._key = key_of(info, layout)
         self._rows = rows_of(self.name, self._key.fields, layout, maps, settle)
         self._needs_priority = self._key.needs_priority
-        self._actions = actions
         self._deciding = deciding
         self._clock = clock
         self._entries: dict[Identity, Entry] = {}
         self._timed: set[Identity] = set()
         """Entries with an idle timeout."""
         self._numbers = Numbers(0, layout.size)
-        self._default_map = maps[layout.default]
-        self._default = p4r.TableEntry()
-        self._first_default = p4r.TableEntry()
-        self.counters = Counters(f"{self.name}'s counter", maps[layout.counter]) if layout.counter else None
-        self.meters = Meters(f"{self.name}'s meter", maps[layout.meter]) if layout.meter else None
-        self._hits = Hits(maps[layout.last_hit]) if layout.last_hit else None
+        self.default = DefaultAction(info, maps[layout.default], actions)
+        self.directs = Directs(self.name, layout, maps, clock)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -77,8 +73,7 @@ class Table:
     def fill(self, message: p4r.TableEntry) -> None:
         """An entry or the default of the program itself."""
         if message.is_default_action:
-            self._set_default(message)
-            self._first_default = self._default
+            self.default.fill(message)
         else:
             self._insert(message)
 
@@ -87,7 +82,7 @@ class Table:
         if message.HasField("time_since_last_hit"):
             raise invalid(f"{self.name}: found time_since_last_hit in an update; expected it in reads alone")
         if message.is_default_action:
-            self._write_default(kind, message)
+            self.default.write(kind, message)
         elif self._info.is_const_table and (kind != Update.MODIFY or message.HasField("action")):
             raise denied(f"{self.name}: its entries are const; expected reads, or MODIFY of counters and meters alone")
         elif kind == Update.INSERT:
@@ -123,15 +118,14 @@ class Table:
         identity = self._identify(copy)
         if identity in self._entries:
             raise present(f"{self.name}: an entry with this match and priority is there; expected another, or MODIFY")
-        self._check_idle(message)
-        counts, config = self._initial_resources(message)
+        self.directs.check(message)
         index = self._numbers.take()
         if index is None:
             raise exhausted(f"{self.name}: found {len(self._entries)} entries; expected at most its size")
         record = None
         try:
             record = self._deciding.take(copy.action, index)
-            self._reset(index, counts, config)
+            self.directs.start(index, message)
             rows = self._rows.of(identity[0])
             priority = identity[1] or self._length(identity[0])
             self._rows.insert(rows, priority, record)
@@ -149,8 +143,7 @@ class Table:
         entry = self.find(copy)
         if entry.message.is_const and message.HasField("action"):
             raise denied(f"{self.name}: the entry is const; expected reads, or MODIFY of counters and meters alone")
-        self._check_idle(message)
-        _, config = self._initial_resources(message)
+        self.directs.check(message)
         if message.HasField("action"):
             record = self._deciding.take(copy.action, entry.index)
             self._rows.modify(entry.rows, entry.priority, entry.record, record)
@@ -158,10 +151,7 @@ class Table:
             entry.record = record
         else:
             copy.action.CopyFrom(entry.message.action)
-        if self.counters and message.HasField("counter_data"):
-            self.counters.write(entry.index, message.counter_data)
-        if self.meters:
-            self.meters.write(entry.index, config)
+        self.directs.change(entry.index, message)
         _strip(copy)
         copy.is_const = entry.message.is_const
         entry.message = copy
@@ -183,69 +173,7 @@ class Table:
         """Of several prefixes without priority, the longest together wins."""
         return 1 + sum(int.from_bytes(mask, "big").bit_count() for _, mask in matched)
 
-    # the default action
-
-    def _write_default(self, kind: int, message: p4r.TableEntry) -> None:
-        if kind != Update.MODIFY:
-            raise invalid(f"{self.name}: found INSERT or DELETE of the default action; expected MODIFY")
-        if message.match or message.priority:
-            raise invalid(f"{self.name}: found match or priority with the default action; expected neither")
-        if message.idle_timeout_ns:
-            raise invalid(f"{self.name}: found an idle timeout of the default action; expected none")
-        for given in ("meter_config", "counter_data"):
-            if message.HasField(given):
-                raise unimplemented(
-                    f"{self.name}: found {given} of the default action; it has no counter or meter here"
-                )
-        if self._info.const_default_action_id:
-            raise denied(f"{self.name}: its default action is const; expected reads alone")
-        if self._info.implementation_id and message.HasField("action"):
-            raise invalid(f"{self.name}: found a default action; expected none, for the table has an action profile")
-        self._set_default(message if message.HasField("action") else self._first_default)
-
-    def _set_default(self, message: p4r.TableEntry) -> None:
-        copy = _copy(message)
-        if copy.action.WhichOneof("type") != "action":
-            raise invalid(f"{self.name}: found no action of its own as default; expected one")
-        action = self._actions.find(copy.action.action.action_id, default=True)
-        record = action.record(copy.action.action, self._default_map.value_size, NO_INDEX)
-        self._default_map.update(number(0), record)
-        self._default = copy
-
-    # counters, meters, times
-
-    def _initial_resources(self, message: p4r.TableEntry) -> tuple[Any, Any]:
-        """Checks the counts and the meter of an update before anything changes."""
-        if message.HasField("meter_counter_data"):
-            raise unimplemented(f"{self.name}: found meter_counter_data; colours are not counted here, expected none")
-        counts = config = None
-        if message.HasField("counter_data"):
-            if self.counters is None:
-                raise invalid(f"{self.name}: found counter_data; expected none, for the table has no direct counter")
-            self.counters.value(message.counter_data)
-            counts = message.counter_data
-        if message.HasField("meter_config"):
-            if self.meters is None:
-                raise invalid(f"{self.name}: found meter_config; expected none, for the table has no direct meter")
-            self.meters.value(message.meter_config)
-            config = message.meter_config
-        return counts, config
-
-    def _reset(self, index: int, counts: Any, config: Any) -> None:
-        if self.counters and counts:
-            self.counters.write(index, counts)
-        elif self.counters:
-            self.counters.clear(index)
-        if self.meters:
-            self.meters.write(index, config)
-        if self._hits:
-            self._hits.clear(index)
-
-    def _check_idle(self, message: p4r.TableEntry) -> None:
-        if message.idle_timeout_ns and self._hits is None:
-            raise invalid(f"{self.name}: found an idle timeout; expected none, for the table does not support it")
-        if message.idle_timeout_ns < 0:
-            raise invalid(f"{self.name}: found idle timeout {message.idle_timeout_ns}; expected 0 or more nanoseconds")
+    # idle entries
 
     def _time(self, identity: Identity) -> None:
         if self._entries[identity].message.idle_timeout_ns:
@@ -253,18 +181,12 @@ class Table:
         else:
             self._timed.discard(identity)
 
-    def _idle_ns(self, entry: Entry) -> int:
-        assert self._hits is not None
-        return max(0, self._clock() - max(entry.idle_since_ns, self._hits.last(entry.index)))
-
     def expire(self) -> list[p4r.TableEntry]:
         """Entries that were idle as long as they may; each is told again after as long a time."""
-        if self._hits is None:
-            return []
         idle = []
         for identity in self._timed:
             entry = self._entries[identity]
-            if self._idle_ns(entry) >= entry.message.idle_timeout_ns:
+            if self.directs.idle_ns(entry.index, entry.idle_since_ns) >= entry.message.idle_timeout_ns:
                 entry.idle_since_ns = self._clock()
                 idle.append(entry.message)
         return idle
@@ -274,10 +196,10 @@ class Table:
     def read(self, request: p4r.TableEntry) -> Iterator[p4r.TableEntry]:
         """The entries that a request names or filters, with the counters, meters and times that it asks for."""
         if request.is_default_action:
-            if self._default.HasField("action"):
-                yield self._default
+            if self.default.message.HasField("action"):
+                yield self.default.message
             return
-        if request.HasField("time_since_last_hit") and self._hits is None and request.table_id:
+        if request.HasField("time_since_last_hit") and self.directs.hits is None and request.table_id:
             raise invalid(f"{self.name}: found time_since_last_hit; expected none, for timeouts are not supported")
         for entry in self.select(request):
             yield self._shown(entry, request)
@@ -297,16 +219,7 @@ class Table:
 
     def _shown(self, entry: Entry, request: p4r.TableEntry) -> p4r.TableEntry:
         shown = _copy(entry.message)
-        if request.HasField("counter_data") and self.counters:
-            shown.counter_data.CopyFrom(self.counters.read(entry.index))
-        if request.HasField("meter_config") and self.meters:
-            config = self.meters.read(entry.index)
-            if config:
-                shown.meter_config.CopyFrom(config)
-        if request.HasField("time_since_last_hit") and self._hits:
-            last = self._hits.last(entry.index)
-            since = self._clock() - last if last else self._clock() - entry.idle_since_ns
-            shown.time_since_last_hit.elapsed_ns = max(0, since)
+        self.directs.show(shown, request, entry.index, entry.idle_since_ns)
         return shown
 
     @property
@@ -320,10 +233,6 @@ class Table:
         for entry in self._entries.values():
             if not entry.message.is_const:
                 yield self._shown(entry, everything)
-
-    def changed_default(self) -> list[p4r.TableEntry]:
-        """The default action, if a controller changed it."""
-        return [] if self._default == self._first_default else [self._default]
 
 
 def _passes(message: p4r.TableEntry, request: p4r.TableEntry) -> bool:

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from live_rig import DEVICE, PROGRAMS, Live, Network, SwitchProcess, frame
 from shell_environment import environment, run_shell
+
+from dataplane.compiler.compiled import compile_program
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "component"))
 
@@ -153,3 +156,40 @@ list(table_entry["hosts"].read())
     said, switch = session(python, script, tmp_path)
     assert switch.sent == [b"\x02\x80" + b"x" * 20]
     assert "1.3.0" in said
+
+
+@pytest.mark.p4
+@pytest.mark.net
+@pytest.mark.timeout(400)
+def test_a_whole_session_with_a_switch_in_the_kernel(python, tmp_path):
+    """It puts a pipeline on a switch without one, writes, and sends a packet; the packets agree."""
+    compile_program(PROGRAMS / "live.p4").bundle.write(tmp_path)
+    script = """
+te = table_entry["hosts"](action="counted")
+te.match["dst"] = "7"
+te.action["port"] = "2"
+te.insert()
+packet = packet_out()
+packet.payload = bytes.fromhex("%s")
+packet.metadata["egress_port"] = "3"
+packet.metadata["_pad"] = "0"
+packet.send()
+print("session over", sum(1 for _ in table_entry["hosts"].read()))
+"""
+    network = Network()
+    try:
+        switch = SwitchProcess(network, tmp_path)
+        files = (tmp_path / "live.p4info.txt", tmp_path / "live.bundle")
+        said = run_shell(python, script % frame(payload=b"out").hex(), tmp_path, DEVICE, switch.address, *files)
+        assert "session over 1" in said
+
+        async def packets():
+            live = Live(network, switch, None)
+            assert await live.receive(3) == frame(payload=b"out")
+            live.send(frame(dst=7))
+            assert await live.receive(2) == frame(dst=7)
+
+        asyncio.run(asyncio.wait_for(packets(), 20))
+        assert switch.stop() == 0
+    finally:
+        network.close()
