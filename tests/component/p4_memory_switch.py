@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "p4"))
 
+import handmade
 from finsy.proto import p4r
 from memory_maps import memory_maps
 from rig import Clock, Rig
@@ -14,6 +15,8 @@ from dataplane.target.device import Device
 from dataplane.target.pipeline import Surroundings
 from dataplane.target.server import Service, serve
 from meclab.errors import LabError
+
+__all__ = ["Clock", "Rig", "handmade", "memory_switch"]
 
 
 class MemoryProgram:

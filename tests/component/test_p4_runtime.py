@@ -8,7 +8,7 @@ from dataclasses import replace
 import grpc
 import pytest
 from finsy.proto import p4i, p4r, p4r_grpc, rpc_status
-from p4_memory_switch import memory_switch
+from p4_memory_switch import Rig, handmade, memory_switch
 
 SetConfig = p4r.SetForwardingPipelineConfigRequest
 DEVICE = 5
@@ -208,6 +208,20 @@ async def test_reconciling_keeps_what_was_written(switch, stub):
     assert await controller.read(*everything) == before
     await controller.configure(switch.config())
     assert len(await controller.read(*everything)) < len(before)
+
+
+@run
+async def test_reconciling_with_a_program_that_lacks_a_table_keeps_the_old_one_if_the_table_is_in_use(switch, stub):
+    controller = await primary(switch, stub)
+    running = switch.plane.forwarding
+    smaller = switch.config(Rig(handmade.program(tables=(handmade.lpm, handmade.fixed))).bundle())
+    await controller.write(host(switch, 1))
+    async with refused(grpc.StatusCode.INVALID_ARGUMENT, "the forwarding state cannot be kept: found table"):
+        await controller.configure(smaller, SetConfig.RECONCILE_AND_COMMIT)
+    assert switch.plane.forwarding is running and not running.closed and switch.plane.loaded[-1].closed
+    await controller.write(host(switch, 1, p4r.Update.DELETE))
+    await controller.configure(smaller, SetConfig.RECONCILE_AND_COMMIT)
+    assert running.closed
 
 
 def extern_updates(switch):
