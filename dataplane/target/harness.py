@@ -4,7 +4,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dataplane.compiler.layout import DROPS, MAXIMUM_PACKET, OUTPUTS, Drop
-from dataplane.target.bpf import BpfMap, BpfObject, RingBuffer, Slice
+from dataplane.target.bpf import BpfMap, BpfObject, RefusedError, RingBuffer, Slice
+from dataplane.target.verdict import explain
 
 SHIM_SIZE = 14
 """Bytes in front of each packet, of which the first four are its port: the kernel takes no frame below 14 bytes."""
@@ -20,6 +21,9 @@ class Loadable(Protocol):
     def name(self) -> str: ...
 
     @property
+    def c(self) -> str: ...
+
+    @property
     def object(self) -> bytes: ...
 
 
@@ -27,8 +31,11 @@ class Harness:
     """A compiled program, loaded for tests; its maps are there by name."""
 
     def __init__(self, compiled: Loadable) -> None:
-        """Raises `RefusedError` where the kernel refuses the program."""
-        self.maps = BpfObject(compiled.object, compiled.name[:15], TESTING)
+        """Raises `CompileError` with the place in the P4 source that the kernel refuses."""
+        try:
+            self.maps = BpfObject(compiled.object, compiled.name[:15], TESTING)
+        except RefusedError as error:
+            raise explain(error, compiled.c, compiled.name) from error
         self._outputs = RingBuffer(self.maps.maps[OUTPUTS].fd)
 
     def __getitem__(self, name: str) -> BpfMap | Slice:

@@ -6,8 +6,9 @@ from functools import cache
 
 from dataplane.compiler.bundle import Bundle
 from dataplane.compiler.layout import DIGESTS, DROPS, Drop
-from dataplane.target.bpf import BpfObject, RingBuffer
+from dataplane.target.bpf import BpfObject, RefusedError, RingBuffer
 from dataplane.target.maps import Maps, number
+from dataplane.target.verdict import explain
 
 MEMBARRIER = 324
 GLOBAL = 1
@@ -18,7 +19,11 @@ class Program:
     """A loaded program; it stays while a port has it, and while this is open."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._object = BpfObject(bundle.object, "p4")
+        """Raises `CompileError` with the place in the P4 source that the kernel refuses."""
+        try:
+            self._object = BpfObject(bundle.object, "p4")
+        except RefusedError as error:
+            raise explain(error, bundle.c, bundle.name) from error
         self.digests = RingBuffer(self._object.maps[DIGESTS].fd) if DIGESTS in self._object.maps else None
 
     @property
