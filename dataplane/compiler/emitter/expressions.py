@@ -33,6 +33,7 @@ LOGIC = {O.LOGICAL_AND: "&&", O.LOGICAL_OR: "||"}
 COMPARISONS = {O.EQUAL, O.UNEQUAL, O.LESS, O.LESS_EQUAL, O.GREATER, O.GREATER_EQUAL}
 BITWISE = {O.AND, O.OR, O.XOR}
 WRAPPING = {O.ADD, O.SUBTRACT}
+SHIFTS = {O.SHIFT_LEFT, O.SHIFT_RIGHT}
 CALLS = {
     (O.DIVIDE, False): "divide",
     (O.MODULO, False): "modulo",
@@ -155,6 +156,8 @@ class Expressions:
         match operator:
             case UnaryOperator.NOT:
                 return f"(!{text})"
+            case UnaryOperator.NEGATE if bits > 64:
+                return masked(f"subtract128(0, {text})", bits)
             case UnaryOperator.NEGATE:
                 return masked(f"-({computing(bits)}){text}", bits)
             case UnaryOperator.COMPLEMENT:
@@ -173,13 +176,18 @@ class Expressions:
         if operator in COMPARISONS:
             sides = [widened(self.text(side), bits) if signed else self.text(side) for side in (left, right)]
             return f"({sides[0]} {operator.value} {sides[1]})"
-        return self._arithmetic(operator, (self.text(left), self.text(right)), bits, signed)
+        second = self.text(right)
+        if operator in SHIFTS and bits_of(_scalar(right)) > 64:
+            second = f"shift_amount({second})"
+        return self._arithmetic(operator, (self.text(left), second), bits, signed)
 
     def _arithmetic(self, operator: BinaryOperator, sides: tuple[str, str], bits: int, signed: bool) -> str:
         left, right = sides
         kept = computing(bits)
         if operator in BITWISE:
             return f"({left} {operator.value} {right})"
+        if operator is O.SUBTRACT and bits > 64:
+            return masked(f"subtract128({left}, {right})", bits)
         if operator in WRAPPING:
             return masked(f"({kept}){left} {operator.value} ({kept}){right}", bits)
         if operator is O.MULTIPLY:

@@ -18,12 +18,21 @@ typedef __int128 s128;
 #define INLINE static __always_inline
 /* A function that the verifier checks once, for all its callers; weak, or clang takes liberties with its arguments. */
 #define GLOBAL __attribute__((noinline, weak))
-#define U128(high, low) (((u128)(high) << 64) | (u64)(low))
+#define U128(high, low) (((u128)hidden(high) << 64) | (u64)(low))
 
 /* Keeps the compiler from remembering what is in memory: the verifier forgets it too, and need not follow each path. */
 #define FORGET() asm volatile("" ::: "memory")
 /* A value that the compiler knows nothing of: the check of its bounds stays where it is, on the register that is used. */
 #define OPAQUE(value) asm volatile("" : "+r"(value))
+
+/* A value of which clang does not know where it is from: of two equal halves of a number it makes a multiplication, and
+ * eBPF has none of 128 bits. */
+INLINE u64 hidden(u64 value)
+{
+	if (!__builtin_constant_p(value))
+		asm("" : "+r"(value));
+	return value;
+}
 
 /* ---- bytes: the verifier lets these addresses be unaligned ---- */
 
@@ -75,6 +84,8 @@ INLINE u32 same(const void *a, const void *b, u32 size)
 
 INLINE u64 mask64(u32 bits) { return bits >= 64 ? ~0ull : (1ull << bits) - 1; }
 INLINE s64 signed64(u64 value, u32 bits) { return (s64)(value << (64 - bits)) >> (64 - bits); }
+/* A shift by 2^64 and more is one by more than any width. */
+INLINE u64 shift_amount(u128 by) { return by >> 64 ? ~0ull : (u64)by; }
 INLINE u64 shift_left64(u64 value, u64 by, u32 bits) { return by < bits ? (value << by) & mask64(bits) : 0; }
 INLINE u64 shift_right64(u64 value, u64 by, u32 bits) { return by < bits ? value >> by : 0; }
 INLINE u64 shift_arithmetic64(u64 value, u64 by, u32 bits)
@@ -113,6 +124,12 @@ INLINE u64 subtract_signed_saturating64(u64 a, u64 b, u32 bits)
 
 INLINE u128 mask128(u32 bits) { return bits >= 128 ? ~(u128)0 : ((u128)1 << bits) - 1; }
 INLINE s128 signed128(u128 value, u32 bits) { return (s128)(value << (128 - bits)) >> (128 - bits); }
+/* By halves: of `a - (b << 64)` clang makes a multiplication, of which eBPF has none of 128 bits. */
+INLINE u128 subtract128(u128 a, u128 b)
+{
+	u64 low = (u64)a - (u64)b, borrow = (u64)a < (u64)b;
+	return U128((u64)(a >> 64) - (u64)(b >> 64) - borrow, low);
+}
 INLINE u128 left128(u128 value, u32 by)
 {
 	u64 high = value >> 64, low = (u64)value;
@@ -155,7 +172,7 @@ INLINE u128 add_saturating128(u128 a, u128 b, u32 bits)
 	u128 sum = a + b;
 	return sum < a || sum > mask128(bits) ? mask128(bits) : sum;
 }
-INLINE u128 subtract_saturating128(u128 a, u128 b, u32 bits) { return a > b ? a - b : 0; }
+INLINE u128 subtract_saturating128(u128 a, u128 b, u32 bits) { return a > b ? subtract128(a, b) : 0; }
 INLINE u128 clamp128(s128 value, u32 overflow, u32 negative, u32 bits)
 {
 	s128 most = (s128)(mask128(bits) >> 1);
@@ -172,7 +189,7 @@ INLINE u128 add_signed_saturating128(u128 a, u128 b, u32 bits)
 }
 INLINE u128 subtract_signed_saturating128(u128 a, u128 b, u32 bits)
 {
-	s128 x = signed128(a, bits), y = signed128(b, bits), difference = (s128)((u128)x - (u128)y);
+	s128 x = signed128(a, bits), y = signed128(b, bits), difference = (s128)subtract128((u128)x, (u128)y);
 	return clamp128(difference, (x < 0) != (y < 0) && (difference < 0) != (x < 0), x < 0, bits);
 }
 struct division {
@@ -190,7 +207,7 @@ INLINE struct division long_division(u128 a, u128 b)
 		a <<= 1;
 		result.quotient <<= 1;
 		if (carry || result.remainder >= b) {
-			result.remainder -= b;
+			result.remainder = subtract128(result.remainder, b);
 			result.quotient |= 1;
 		}
 	}
