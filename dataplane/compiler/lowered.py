@@ -316,7 +316,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Return:
-    """Ends the function or action."""
+    """Ends the function, the action, or the block of the pipeline that it stands in."""
 
 
 @dataclass(frozen=True)
@@ -587,7 +587,7 @@ class Action:
 
 @dataclass(frozen=True)
 class TableAction:
-    """An action of a table; `before` copies bound directional arguments in, `after` out."""
+    """An action of a table; `before` copies bound directional arguments in, `after` out (and exits where it has to)."""
 
     action: Action
     before: Block = ()
