@@ -10,7 +10,7 @@ from dataplane.compiler.emitter.places import Places, holds_headers
 from dataplane.compiler.emitter.reach import reach
 from dataplane.compiler.emitter.statements import Lines, Names, indented, origin
 from dataplane.compiler.emitter.tables import Tables
-from dataplane.compiler.emitter.usage import SMALL, calls, length, makes_copies
+from dataplane.compiler.emitter.usage import SMALL, calls, length, makes_copies, sums_payload
 from dataplane.compiler.errors import NOWHERE
 from dataplane.compiler.layout import Layout
 from dataplane.compiler.layouts import layout
@@ -89,6 +89,7 @@ class _Text:
         yield f"#define RECORD_SIZE {self._tables.record_size()}"
         yield f"#define KEY_SIZE {self._tables.key_size()}"
         yield f"#define USES_COPIES {int(makes_copies(self._program))}"
+        yield f"#define USES_PAYLOAD {int(sums_payload(self._program))}"
         for macro, name in (
             ("EGRESS_SPEC", "egress_spec"),
             ("EGRESS_PORT", "egress_port"),

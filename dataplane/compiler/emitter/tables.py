@@ -147,10 +147,8 @@ class Tables:
             yield "\tu64 chosen = 0;"
         yield "\tid = 0;"
         yield "\tif (group && group->count) {"
-        yield "\t\tchosen = chosen % group->count;"
-        yield "\t\tOPAQUE(chosen);"
-        yield "\t\tif (chosen < MAXIMUM_GROUP)"
-        yield "\t\t\tid = group->members[chosen];"
+        # A mask rather than a comparison: 6.1's verifier loses the bounds where clang shifts first.
+        yield "\t\tid = group->members[chosen % group->count & (MAXIMUM_GROUP - 1)];"
         yield "\t}"
         yield "}"
         yield f"record = bpf_map_lookup_elem(&{profile.members}, &id);"

@@ -11,6 +11,7 @@ from dataplane.compiler.lowered import (
     Block,
     Call,
     CallAction,
+    Checksum,
     Clone,
     Function,
     Member,
@@ -72,6 +73,11 @@ def length(block: Block) -> int:
 def makes_copies(program: Program) -> bool:
     """Whether a packet can leave more than once, or enter again."""
     return any(_copies(statement) for statement in everything(program))
+
+
+def sums_payload(program: Program) -> bool:
+    """Whether a checksum takes in what is behind the headers."""
+    return any(isinstance(statement, Checksum) and statement.payload for statement in everything(program))
 
 
 def _copies(statement: Statement) -> bool:

@@ -31,9 +31,10 @@ INLINE struct job *new_job(struct state *s, u32 kind)
 
 INLINE void copy_bytes(u8 *to, const u8 *from, u64 size, u64 limit)
 {
-	OPAQUE(size);
-	if (size && size <= limit)
-		bpf_probe_read_kernel(to, size, from);
+	u64 last = size - 1;
+	OPAQUE(last);
+	if (last < limit)
+		bpf_probe_read_kernel(to, last + 1, from);
 }
 
 /* A job with the bytes of the packet as it came in: from the skb at first, then from the job that is done. */
@@ -180,6 +181,15 @@ GLOBAL int finish_egress(struct __sk_buff *skb)
 	return 0;
 }
 
+/* The skb becomes the packet of a job again, for what is summed up behind its headers. */
+INLINE void restore(struct __sk_buff *skb, const struct job *job)
+{
+#if USES_PAYLOAD
+	if (!bpf_skb_change_tail(skb, BASE + job->c.length, 0))
+		store(skb, BASE, job->packet, job->c.length, WHOLE_LIMIT);
+#endif
+}
+
 /* A packet that starts anew: with the bytes of its job, and what its field list keeps. */
 INLINE void begin_again(struct state *s, struct job *job)
 {
@@ -210,6 +220,7 @@ static long step(u32 number, struct walk *walk)
 	case RECIRCULATE:
 		if (job->c.passes < MAXIMUM_PASSES) {
 			begin_again(s, job);
+			restore(skb, job);
 			s->c.passes++;
 			run_parser(skb);
 			run_ingress(skb);
@@ -259,6 +270,7 @@ static long step(u32 number, struct walk *walk)
 	SET_REPLICA(s, instance);
 	SET_INSTANCE(s, job->instance);
 	s->c.truncate = min32(s->c.truncate, truncate);
+	restore(skb, job);
 	FORGET();
 	run_egress(skb);
 	finish_egress(skb);

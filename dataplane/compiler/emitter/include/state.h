@@ -45,7 +45,7 @@ struct state {
 	u32 error;
 	struct context c;
 	struct locals l;
-	u8 key[128], masked[128];
+	u8 key[ROUNDED(KEY_SIZE) + 8], masked[ROUNDED(KEY_SIZE) + 8];
 	u64 record[RECORD_SIZE / 8 + 1];
 	u8 scratch[ROUNDED(SCRATCH_SIZE) + 16];
 	u8 front[FRONT_SIZE];

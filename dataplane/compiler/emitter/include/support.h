@@ -9,6 +9,13 @@
 #define MARK_TO_DROP(s) (EGRESS_SPEC(s) = DROP_PORT, MULTICAST_GROUP(s) = 0)
 
 enum { MAXIMUM_GROUP = 256 };
+/* The last 8 bits, masked where the verifier sees it: 6.1's forgets what an exclusive or of 32 bits can be. */
+INLINE u64 low_byte(u64 value)
+{
+	OPAQUE(value);
+	return value & 0xff;
+}
+
 struct selector_group {
 	u32 count;
 	u32 members[MAXIMUM_GROUP];
@@ -46,7 +53,7 @@ static __noinline u64 crc16(const u8 *bytes, u32 size)
 	u32 crc = 0;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < size; i++)
-		crc = (crc >> 8) ^ crc16_table[(crc ^ bytes[i]) & 0xff];
+		crc = (crc >> 8) ^ crc16_table[low_byte(crc ^ bytes[i])];
 	return crc;
 }
 #endif
@@ -57,7 +64,7 @@ INLINE u64 crc32(const u8 *bytes, u32 size)
 	u32 crc = 0xffffffff;
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < size; i++)
-		crc = (crc >> 8) ^ crc32_table[(crc ^ bytes[i]) & 0xff];
+		crc = (crc >> 8) ^ crc32_table[low_byte(crc ^ bytes[i])];
 	return crc ^ 0xffffffff;
 }
 #endif
@@ -87,14 +94,15 @@ INLINE void begin_egress(struct state *s) { EGRESS_SPEC(s) = 0; }
 static long sum_chunk(u32 number, struct payload_walk *walk)
 {
 	u32 first = 0;
-	u64 size = walk->left < CHUNK ? walk->left : CHUNK;
+	u64 size = walk->left < CHUNK ? walk->left : CHUNK, last;
 	struct chunk *chunk = bpf_map_lookup_elem(&chunks, &first);
 	if (!chunk || size == 0)
 		return 1;
 	if (size < CHUNK)
 		zero(chunk, sizeof(*chunk));
-	OPAQUE(size);
-	if (size == 0 || size > CHUNK || bpf_skb_load_bytes(walk->skb, walk->at, chunk, size))
+	last = size - 1;
+	OPAQUE(last);
+	if (last >= CHUNK || bpf_skb_load_bytes(walk->skb, walk->at, chunk, last + 1))
 		return 1;
 	walk->sum = bpf_csum_diff(0, 0, (__be32 *)chunk, CHUNK, walk->sum);
 	walk->at += size;

@@ -18,25 +18,24 @@ INLINE struct whole *whole_packet(void)
 	return bpf_map_lookup_elem(&wholes, &first);
 }
 
-/* Bytes of the skb from `from` on into `to`; the size is bounded where the verifier sees it. */
+/* Bytes of the skb from `from` on into `to`; the size is bounded where the verifier sees it. It is counted from 1: the
+ * verifier of 6.1 does not conclude from `size != 0` that it is at least 1. */
 INLINE long load(struct __sk_buff *skb, u64 from, void *to, u64 size, u64 limit)
 {
-	OPAQUE(size);
-	if (size == 0)
-		return 0;
-	if (size > limit)
-		return -1;
-	return bpf_skb_load_bytes(skb, from, to, size);
+	u64 last = size - 1;
+	OPAQUE(last);
+	if (last >= limit)
+		return size ? -1 : 0;
+	return bpf_skb_load_bytes(skb, from, to, last + 1);
 }
 
 INLINE long store(struct __sk_buff *skb, u64 to, const void *from, u64 size, u64 limit)
 {
-	OPAQUE(size);
-	if (size == 0)
-		return 0;
-	if (size > limit)
-		return -1;
-	return bpf_skb_store_bytes(skb, to, from, size, 0);
+	u64 last = size - 1;
+	OPAQUE(last);
+	if (last >= limit)
+		return size ? -1 : 0;
+	return bpf_skb_store_bytes(skb, to, from, last + 1, 0);
 }
 
 /* The payload moves towards the front: no helper takes bytes off the front behind any EtherType. */
