@@ -45,7 +45,8 @@ def cost(loaded, packet):
 
 def standin():
     """1000 routes."""
-    command = "clang -target bpf -mcpu=v3 -O2 -g -I/usr/include/x86_64-linux-gnu -c -o /dev/stdout".split()
+    options = ("-target", "bpf", "-mcpu=v3", "-O2", "-g", "-I/usr/include/x86_64-linux-gnu")
+    command = ["clang", *options, "-c", "-o", "/dev/stdout"]
     source = Path(__file__).with_name("standin.c")
     made = subprocess.run([*command, source], capture_output=True, check=True, timeout=60)
     loaded = BpfObject(made.stdout, "standin")

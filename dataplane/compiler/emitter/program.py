@@ -1,5 +1,6 @@
 """A whole program as C for eBPF."""
 
+import re
 from collections.abc import Iterator
 
 from dataplane.compiler.emitter.controls import ControlStatements
@@ -11,7 +12,7 @@ from dataplane.compiler.emitter.reach import reach
 from dataplane.compiler.emitter.statements import Lines, Names, indented, origin
 from dataplane.compiler.emitter.tables import Tables
 from dataplane.compiler.emitter.usage import SMALL, calls, length, makes_copies, sums_payload
-from dataplane.compiler.errors import NOWHERE
+from dataplane.compiler.errors import NOWHERE, CompileError
 from dataplane.compiler.layout import Layout
 from dataplane.compiler.layouts import layout
 from dataplane.compiler.lowered import STANDARD, Action, Field, Function, Place, Program, Struct, Table
@@ -22,6 +23,13 @@ RESET = {
     "instance_type": "instance",
 }
 """Standard metadata that is not zero when a packet enters."""
+MAXIMUM_MAPS = 64
+"""`MAX_USED_MAPS` of Linux."""
+COMMON_MAPS = 7
+"""State, ports (two), drops, outputs, whole packets, configuration."""
+COPY_MAPS = 3
+"""Jobs, multicast groups, clone sessions."""
+MAP = re.compile(r"\w+\((\w+), ")
 SIGNATURE = "(struct state *s, struct __sk_buff *skb)"
 
 
@@ -48,12 +56,14 @@ class _Text:
     def lines(self) -> Iterator[str]:
         # The code tells what types and how much room it needs.
         code = list(self._code())
+        maps = list(self._maps())
+        self._check_maps(maps, code)
         yield f"/* {self._program.name}, made by the P4 compiler. */"
         yield '#include "runtime.h"'
         yield from self._types()
         yield from self._constants()
         yield '#include "state.h"'
-        yield from self._maps()
+        yield from maps
         yield from tables_of(self._controls.summing.algorithms)
         yield '#include "support.h"'
         yield from code
@@ -118,6 +128,19 @@ class _Text:
             yield f"ARRAY({register.map}, {register.value_size}, {max(1, register.size)});"
         if self._layout.digests:
             yield "RING(digests, 262144);"
+
+    def _check_maps(self, maps: list[str], code: list[str]) -> None:
+        """The kernel's limit, told here already: of maps that the code uses, with those of every program."""
+        text = "\n".join(code)
+        used = sum(1 for line in maps if (found := MAP.match(line)) and f"&{found[1]}" in text)
+        used += COMMON_MAPS + (COPY_MAPS if makes_copies(self._program) else 0)
+        if used > MAXIMUM_MAPS:
+            place = next((table.position for table in self._program.tables), NOWHERE)
+            raise CompileError(
+                place,
+                f"{self._program.name} needs {used} maps for its tables, counters, meters and registers; "
+                f"the kernel allows {MAXIMUM_MAPS} in one eBPF program",
+            )
 
     def _code(self) -> Lines:
         program = self._program
