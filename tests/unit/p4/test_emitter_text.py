@@ -106,5 +106,5 @@ def test_a_custom_checksum_is_not_supported():
 def test_more_maps_than_the_kernel_allows_are_told_with_their_number():
     declarations = "".join(f"register<bit<8>>(1) r{number};" for number in range(60))
     statements = "".join(f"r{number}.write(0, 8w1);" for number in range(60))
-    with pytest.raises(CompileError, match="needs 67 maps .* the kernel allows 64"):
+    with pytest.raises(CompileError, match=r"needs 67 maps .* the kernel allows 64"):
         emit(lowered(statements, declarations))
