@@ -17,7 +17,6 @@ from meclab.federation.parties import Party, Settings, within
 from meclab.messages import Body
 from meclab.model import SECOND
 
-_SECRET_BYTES = 32
 NOTICE_NS = 60 * SECOND
 """How long a notification is tried."""
 STATE_NS = 24 * 3600 * SECOND
@@ -41,7 +40,9 @@ class Means:
     clock: Clock
     """CLOCK_REALTIME in ns."""
     source: random.Random
-    """Identifiers, the secret that signs tokens, jitter of retries."""
+    """Identifiers and jitter of retries."""
+    secret: bytes
+    """Signs tokens; never from a seeded source."""
     reach: Callable[[Party], Peer]
     audit: Audit
 
@@ -54,7 +55,7 @@ class Core:
         self.clock = means.clock
         self.audit = means.audit
         self.members = Members(settings)
-        self.gate = Gate(settings, self.members, means.audit, means.clock, means.source.randbytes(_SECRET_BYTES))
+        self.gate = Gate(settings, self.members, means.audit, means.clock, means.secret)
         self.agreements = Agreements(settings.name)
         self.answers: dict[str, Callable[[Response], None]] = {}
         """By the key of a letter: what to do with the answer."""

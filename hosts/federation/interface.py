@@ -1,6 +1,7 @@
 """A federator's whole interface as ASGI, and a federator as a process."""
 
 import random
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from hosts.federation.identity import Identity
 from hosts.web import problems, serving
 from hosts.web.serving import Site
 from meclab.federation.parties import Party, Settings, address_of
+
+_SECRET_BYTES = 32
 
 
 def application(federator: Federator) -> ASGIApp:
@@ -42,8 +45,7 @@ class Place:
     folder: Path
     """For `NAME-audit.jsonl`."""
     seed: int | None = None
-    """Of identifiers and jitter; the system's random source where it is left out, which tokens should have outside
-    of a lab."""
+    """Of identifiers and jitter; the system's random source where it is left out."""
     clock: Clock = time.time_ns
 
 
@@ -55,7 +57,7 @@ def run(settings: Settings, place: Place, ready: Callable[[], None]) -> int:
         return PeerClient(place.identity, party, place.clock, source, settings.timeout_ns)
 
     audit = Audit(place.clock, place.folder / f"{settings.name}-audit.jsonl")
-    federator = Federator(settings, Means(place.clock, source, reach, audit))
+    federator = Federator(settings, Means(place.clock, source, secrets.token_bytes(_SECRET_BYTES), reach, audit))
 
     def refused(reason: str) -> None:
         audit.write("HANDSHAKE_REFUSED", reason)

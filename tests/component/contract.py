@@ -7,6 +7,7 @@ import copy
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -113,10 +114,11 @@ def exchange(
     expect: Callable[[Case, Any], None] = lambda case, response: None,
     requests: Description | None = None,
     examples: int = 25,
+    call: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Sends generated requests, valid (`positive`) or not (`negative`), and checks every answer against the
     description; the number sent. They come from `requests`, a narrower description, where it is given, and are the
-    same each time."""
+    same each time. `call` is what else `requests` is given: certificates, header fields."""
     answered = _operation(description, method, path)
     asked = answered if requests is None else _operation(requests, method, path)
     sent = 0
@@ -135,7 +137,7 @@ def exchange(
         sent += 1
         parts = {name: getattr(case, name) for name in ("path_parameters", "query", "headers", "body", "media_type")}
         whole = answered.Case(**parts)
-        response = whole.call(base_url=base_url)
+        response = whole.call(base_url=base_url, **call)
         whole.validate_response(response, checks=CHECKS)
         expect(whole, response)
 
