@@ -201,7 +201,7 @@ def test_leaving_the_broker_takes_the_system_away_there(lab: Lab) -> None:
         assert names(two) == {"mno2-system"}
 
 
-def test_the_broker_withdraws_what_does_not_answer_and_shows_it_again_when_it_does(lab: Lab) -> None:
+def test_the_broker_withdraws_what_does_not_answer_and_records_the_breach(lab: Lab) -> None:
     with broker(lab) as hub, manager(lab, "mno1") as one:
         form(one, "hub")
         with manager(lab, "mno2") as two:
@@ -245,7 +245,7 @@ def test_a_revocation_at_the_broker_is_followed_by_its_members(lab: Lab) -> None
 # Notifications.
 
 
-def test_a_subscriber_hears_of_changes_that_it_may_see(lab: Lab) -> None:
+def test_a_partner_can_subscribe_once_it_has_an_agreement_and_is_notified_at_its_own_address(lab: Lab) -> None:
     with manager(lab, "mno1") as one, manager(lab, "mno2"), lab.asker("mno2", "mno1") as member:
         member.authorised()
         stated = {
