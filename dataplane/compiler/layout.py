@@ -209,4 +209,6 @@ class Drop(IntEnum):
     """It was resubmitted, recirculated or copied beyond the bound."""
     OFFLOADED = 6
     """Superpackets that came in (they pass)."""
+
+
 MAXIMUM_PACKET = 2048
