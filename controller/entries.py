@@ -30,7 +30,7 @@ CPU_SESSION = 1
 FIRST_SEGMENT, SOLICITATION = 2, 1
 """Why a packet comes to the controller (`Reason` in `headers.p4`)."""
 _COPY_BYTES = 128
-_PROBE_MAGIC = 0x4D454350
+_PROBE_VERSION = 1
 _ETHER_TYPE = {4: 0x0800, 6: 0x86DD}
 _ENCODED = 1 << 15
 _NS = 1_000_000_000
@@ -54,7 +54,7 @@ def entries(rule: Rule) -> tuple[P4TableEntry, ...]:
 
 def of_switch(switch: PlannedNode) -> tuple[P4TableEntry, ...]:
     """What a switch holds beside its rules: its number, which it writes into probes that come by."""
-    where = {"magic": _PROBE_MAGIC}
+    where = {"version": _PROBE_VERSION}
     return (_entry("stamping", where, P4TableAction("stamp", node=switch.dpid), _metadata(RuleClass.BASE)),)
 
 

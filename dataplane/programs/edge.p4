@@ -89,7 +89,7 @@ control EdgeIngress(inout headers_t hdr, inout metadata_t meta, inout standard_m
 
     direct_counter(CounterType.packets_and_bytes) stamping_counter;
     table stamping {
-        key = { hdr.probe.magic: exact @name("magic"); }
+        key = { hdr.probe.version: exact @name("version"); }
         actions = { stamp; NoAction; }
         default_action = NoAction();
         counters = stamping_counter;
