@@ -118,6 +118,22 @@ def stf_(program: Path, test: Path, defines: tuple[str, ...], include: tuple[Pat
     click.echo(f"{test}: passed")
 
 
+@main.command(hidden=True)
+def measure() -> None:
+    """What this machine does with `edge.p4` and with table writes: one JSON object, for `./lab bench p4`."""
+    import json
+    import time
+
+    from dataplane.compiler.compiled import compile_program
+    from dataplane.measurement import packets, writes
+
+    began = time.perf_counter()
+    compile_program(packets.EDGE)
+    compile_s = time.perf_counter() - began
+    found = {"compile_s": compile_s} | packets.costs() | asyncio.run(writes.rates())
+    click.echo(json.dumps(found))
+
+
 def checked_address(text: str) -> str:
     """`HOST:PORT`, or `unix:PATH`; gRPC would take any free port for one that cannot be."""
     host, separator, port = text.rpartition(":")

@@ -6,7 +6,7 @@ from functools import cache
 
 from dataplane.compiler.bundle import Bundle
 from dataplane.compiler.layout import DIGESTS, DROPS, Drop
-from dataplane.target.bpf import BpfObject, RefusedError, RingBuffer
+from dataplane.target.bpf import BpfObject, Outcome, RefusedError, RingBuffer
 from dataplane.target.maps import Maps, number
 from dataplane.target.verdict import explain
 
@@ -38,6 +38,10 @@ class Program:
         if self.digests is not None:
             self.digests.close()
         self._object.close()
+
+    def test_run(self, frame: bytes, repeat: int) -> Outcome:
+        """What becomes of a frame that comes in so often (`BPF_PROG_TEST_RUN`)."""
+        return self._object.test_run(frame, repeat)
 
     def drops(self) -> dict[str, int]:
         """Packets by why they did not leave; `OFFLOADED` ones were superpackets, and passed."""

@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiments import provenance
-from experiments.benchmarks import handover, isolation, links, methods, naming, orchestrator, scale, throughput
+from experiments.benchmarks import (
+    dataplane,
+    handover,
+    isolation,
+    links,
+    methods,
+    naming,
+    orchestrator,
+    scale,
+    throughput,
+)
 from experiments.benchmarks.row import Row
 from meclab import check
 from meclab.errors import Problem, ScenarioError
@@ -30,6 +40,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "startup": scale.startup,
     "metro": scale.metro,
     "told": orchestrator.told,
+    "p4": dataplane.programs,
+    "vip-p4": dataplane.vip,
     "seed": handover.same_seed,
     "isolation": isolation.killed,
 }

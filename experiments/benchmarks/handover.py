@@ -82,6 +82,12 @@ def vip(out: Path, tell: Tell) -> Iterator[Row]:
         yield from _steering("vip", f"{family}, {MOVES} handovers", result, 5, 15)
 
 
+def vip_on(dataplane: str, out: Path, tell: Tell) -> Iterator[Row]:
+    """100 handovers over IPv4 on one data plane; half a millisecond of management delay each way."""
+    result = _run(_scenario(f"bench-vip-{dataplane}", MOVES, dataplane=dataplane), out, tell)
+    yield from _steering("vip-p4", f"{dataplane}, {MOVES} handovers", result, 4, None)
+
+
 def vip_with_background(out: Path, tell: Tell) -> Iterator[Row]:
     """The same with 100 Mbit/s of background traffic across the same switches."""
     devices = [{"name": "ue1", "ap": "ap1"}, {"name": "ue2", "ap": "ap2"}]
