@@ -134,6 +134,16 @@ def measure() -> None:
     click.echo(json.dumps(found))
 
 
+@main.command(hidden=True)
+@click.argument("program", type=click.Choice(["redirect", "edge"]))
+@click.argument("interfaces", nargs=2)
+def forward(program: str, interfaces: tuple[str, str]) -> None:
+    """Have PROGRAM between two interfaces until standard input ends, for `./lab bench p4-link`."""
+    from dataplane.measurement import forwarding
+
+    forwarding.forward(program, interfaces)
+
+
 def checked_address(text: str) -> str:
     """`HOST:PORT`, or `unix:PATH`; gRPC would take any free port for one that cannot be."""
     host, separator, port = text.rpartition(":")

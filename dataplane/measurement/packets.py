@@ -3,6 +3,8 @@
 import statistics
 import struct
 import subprocess
+from collections.abc import Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from dataplane.compiler.compiled import compile_program
@@ -24,8 +26,8 @@ _CLANG = ("clang", "-target", "bpf", "-mcpu=v3", "-O2", "-g", "-I/usr/include/x8
 
 def costs() -> dict[str, float]:
     """Median nanoseconds of a packet: `standin`, and `udp` and `tcp` through `edge.p4` with 1 000 entries."""
-    with standin() as by_hand, edge() as compiled:
-        return {"standin": cost(by_hand, UDP), "udp": cost(compiled, UDP), "tcp": cost(compiled, TCP)}
+    with standin() as written, edge() as compiled:
+        return {"standin": cost(written, UDP), "udp": cost(compiled, UDP), "tcp": cost(compiled, TCP)}
 
 
 def cost(loaded: BpfObject, protocol: int) -> float:
@@ -52,11 +54,16 @@ def _checksum(header: bytes) -> int:
     return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
 
 
+def by_hand(name: str) -> BpfObject:
+    """A program written by hand, of a file beside this one."""
+    source = Path(__file__).with_name(f"{name}.c")
+    made = subprocess.run([*_CLANG, "-o", "/dev/stdout", str(source)], capture_output=True, check=True, timeout=60)
+    return BpfObject(made.stdout, name)
+
+
 def standin() -> BpfObject:
     """The program written by hand, with 1 000 routes."""
-    source = Path(__file__).with_name("standin.c")
-    made = subprocess.run([*_CLANG, "-o", "/dev/stdout", str(source)], capture_output=True, check=True, timeout=60)
-    loaded = BpfObject(made.stdout, "standin")
+    loaded = by_hand("standin")
     loaded["gateways"].update(GATEWAY + bytes(2), bytes(4))
     for number in range(1000):
         key = struct.pack("<I", 32) + bytes([10, 1, number // 256, number % 256])
@@ -64,8 +71,11 @@ def standin() -> BpfObject:
     return loaded
 
 
-def edge() -> BpfObject:
-    """`edge.p4` with 1 000 entries: 300 steered devices, 400 routes, 300 stations, and the gateway."""
+def edge(stations: Mapping[IPv4Address, tuple[bytes, int]] = {}) -> BpfObject:
+    """`edge.p4` with 1 000 entries: 300 steered devices, 400 routes, 300 stations, and the gateway.
+
+    `stations`: more of them, address to MAC and port.
+    """
     compiled = compile_program(EDGE)
     loaded = BpfObject(compiled.object, "edge")
     Pipeline(compiled.p4info, compiled.layout, loaded, compiled.bundle.entries, Surroundings())
@@ -84,8 +94,12 @@ def edge() -> BpfObject:
         station = bytes([2, 0, 0, 1, number // 256, number % 256]) if number else GATEWAY
         add("forward", station, "output", number, bytes([2, 0]))
     for number in range(400):
-        address = bytes([10, 1, number // 256, number % 256])
-        add("routes_ipv4", struct.pack("<I", 32) + address, "route", number, following)
+        route = bytes([10, 1, number // 256, number % 256])
+        add("routes_ipv4", struct.pack("<I", 32) + route, "route", number, following)
+    for number, (address, (mac, port)) in enumerate(stations.items(), 400):
+        key = struct.pack("<I", 32) + address.packed
+        add("routes_ipv4", key, "route", number, mac[::-1] + bytes(2))
+        add("forward", mac, "output", number, struct.pack("<H", port))
     loaded["ports"].update(struct.pack("<I", 2), struct.pack("<I", 1))
     for interface in (0, 1):  # the kernel's test runs have one of these
         loaded["port_numbers"].update(struct.pack("<I", interface), struct.pack("<I", 1))

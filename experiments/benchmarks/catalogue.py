@@ -41,6 +41,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "metro": scale.metro,
     "told": orchestrator.told,
     "p4": dataplane.programs,
+    "p4-link": dataplane.link,
     "vip-p4": dataplane.vip,
     "seed": handover.same_seed,
     "isolation": isolation.killed,
