@@ -156,6 +156,10 @@ class _Speaker:
         return [Switch(name, str(at), options(device_id=at.device_id)) for name, at in p4.endpoints(plan).items()]
 
     async def _connected(self, switch: Switch) -> None:
+        """Serves a connection to its end; where another controller is the switch's primary, until this one is again."""
+        if not switch.is_primary:
+            log.warning("%s has another controller", switch.name)
+            return
         channel = P4RuntimeChannel(switch, self._nodes[switch.name])
         switch.create_task(channel.answer_packets(self._coordinator))
         switch.create_task(channel.forget_silent(self._coordinator))

@@ -21,13 +21,47 @@ SCENARIO = {
 }
 
 
+READ = """
+import pathlib, sys
+from meclab import p4, plan
+from topologies import p4tables
+made = plan.Plan.model_validate_json((pathlib.Path(sys.argv[1]) / "plan.json").read_text())
+for entry in p4tables.read(sys.argv[2], p4.endpoints(made)[sys.argv[2]]):
+    print(entry)
+"""
+STRANGER = """
+import pathlib, sys, asyncio
+import finsy
+from meclab import p4, plan
+made = plan.Plan.model_validate_json((pathlib.Path(sys.argv[1]) / "plan.json").read_text())
+at = p4.endpoints(made)[sys.argv[2]]
+async def main():
+    options = finsy.SwitchOptions(device_id=at.device_id, initial_election_id=100)
+    async with finsy.Switch("stranger", str(at), options) as switch:
+        print("primary", switch.is_primary)
+        device = finsy.Match(destination=sys.argv[3])
+        await switch.write([
+            +finsy.P4TableEntry("routes_ipv4", match=finsy.Match(destination="198.51.100.0/24"),
+                                action=finsy.Action("to_anchor")),
+            -finsy.P4TableEntry("devices_ipv4", match=device),
+            ~finsy.P4TableEntry("arp_requests", match=finsy.Match(target="169.254.1.1"), action=finsy.Action("drop")),
+        ])
+        left = open(sys.argv[4], "w")
+        left.write("done")
+        left.close()
+        sys.stdin.readline()
+asyncio.run(main())
+"""
+"""Another controller that takes a switch over: a rule of another hand comes, one of the lab's goes, and one changes."""
+
+
 class Lab:
     """A lab as its user has it: commands."""
 
     def __init__(self, out):
         self.out = out
-        (run_dir,) = (out / "controlled").iterdir()
-        self.plan = json.loads((run_dir / "plan.json").read_text())
+        (self.run_dir,) = (out / "controlled").iterdir()
+        self.plan = json.loads((self.run_dir / "plan.json").read_text())
 
     def call(self, *words, check=True):
         argv = [sys.executable, "-m", "experiments", words[0], "--out", str(self.out), *words[1:]]
@@ -67,10 +101,24 @@ class Lab:
 
     def flows(self, switch):
         """The rules that a switch has, without what changes by itself."""
+        if self.plan["dataplane"] == "p4":
+            return sorted(re.sub(r" packets=\d+ bytes=\d+$", "", line) for line in self.tables(switch))
         lines = self.on("root", "ovs-ofctl", "-O", "OpenFlow13", "--no-stats", "dump-flows", switch).splitlines()
         return sorted(
             re.sub(r"cookie=\w+, ", "", line.strip()) for line in lines if "table=" in line or "priority" in line
         )
+
+    def tables(self, switch):
+        """The entries of a P4 switch, with their counters."""
+        return self.on("root", sys.executable, "-c", READ, str(self.run_dir), switch).splitlines()
+
+    def counted(self, switch):
+        """Packets that a switch has counted at each of its steering rules."""
+        if self.plan["dataplane"] == "p4":
+            lines = [line for line in self.tables(switch) if line.startswith("steer_") and "default" not in line]
+            return [int(re.search(r" packets=(\d+)", line)[1]) for line in lines]
+        lines = self.on("root", "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", switch, "table=1").splitlines()
+        return [int(re.search(r"n_packets=(\d+)", line)[1]) for line in lines if "priority=10" in line]
 
     def await_true(self, condition, what):
         deadline = time.monotonic() + WAIT_S
@@ -78,10 +126,10 @@ class Lab:
             assert time.monotonic() < deadline, what
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+@pytest.fixture(scope="module", params=["openflow", "p4"])
+def lab(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
-    (folder / "controlled.yaml").write_text(json.dumps(SCENARIO))
+    (folder / "controlled.yaml").write_text(json.dumps(SCENARIO | {"dataplane": request.param}))
     out = folder / "runs"
     up = [sys.executable, "-m", "experiments", "up", str(folder / "controlled.yaml"), "--out", str(out)]
     done = subprocess.run(up, check=False, capture_output=True, text=True, timeout=60)
@@ -148,14 +196,30 @@ def test_a_connection_to_the_virtual_address_is_pinned_and_survives_a_move(lab):
     lab.await_true(lambda: lab.path("ue1", "vip")[-1] == "mec1", "the way back")
 
 
+def test_packets_are_counted_at_the_rule_that_steers_them(lab):
+    before = sum(lab.counted("edge1"))
+    assert lab.ping("ue1", "vip", "ipv4") == 3
+    assert lab.ping("ue1", "vip", "ipv6") == 3
+    assert sum(lab.counted("edge1")) == before + 6
+
+
 def test_a_switch_that_comes_back_holds_what_it_should_again(lab):
     """While the connection is broken a rule of another hand comes, one of its own goes, and one changes."""
     before = lab.flows("edge2")
+    (taken_over if lab.plan["dataplane"] == "p4" else changed_behind)(lab, before)
+    lab.await_true(lambda: lab.ask("GET", "/v1/health")[1]["ready"], "the switch, ready again")
+    # On a busy machine a host's reports may be late meanwhile: its devices go to the other host, and come back.
+    lab.await_true(lambda: lab.flows("edge2") == before, "the rules as they were")
+
+
+def is_absent(lab):
+    return lab.ask("GET", "/v1/health")[1]["switches"]["edge2"] == "absent"
+
+
+def changed_behind(lab, before):
     target = lab.on("root", "ovs-vsctl", "get-controller", "edge2").strip()
     lab.on("root", "ovs-vsctl", "del-controller", "edge2")
-    lab.await_true(
-        lambda: lab.ask("GET", "/v1/health")[1]["switches"]["edge2"] == "absent", "the end of the connection"
-    )
+    lab.await_true(lambda: is_absent(lab), "the end of the connection")
     ofctl = ("ovs-ofctl", "-O", "OpenFlow13")
     lab.on("root", *ofctl, "add-flow", "edge2", "table=0,priority=99,tcp,tp_dst=99,actions=drop")
     lab.on(
@@ -165,9 +229,18 @@ def test_a_switch_that_comes_back_holds_what_it_should_again(lab):
     lab.on("root", *ofctl, "--strict", "mod-flows", "edge2", f"{solicitation},actions=drop")
     assert lab.flows("edge2") != before
     lab.on("root", "ovs-vsctl", "set-controller", "edge2", target)
-    lab.await_true(lambda: lab.ask("GET", "/v1/health")[1]["ready"], "the switch, ready again")
-    # On a busy machine a host's reports may be late meanwhile: its devices go to the other host, and come back.
-    lab.await_true(lambda: lab.flows("edge2") == before, "the rules as they were")
+
+
+def taken_over(lab, before):
+    done = lab.run_dir / "stranger"
+    command = [sys.executable, "-c", STRANGER, str(lab.run_dir), "edge2", lab.address("ue1", "ipv4"), str(done)]
+    argv = [sys.executable, "-m", "experiments", "exec", "--out", str(lab.out), "root", "--", *command]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stranger:
+        lab.await_true(done.exists, "the other controller's changes")
+        lab.await_true(lambda: is_absent(lab), "the lab's controller, which is the primary no longer")
+        assert lab.flows("edge2") != before
+        printed, _ = stranger.communicate("\n", timeout=20)
+    assert printed == "primary True\n"
 
 
 def test_a_breakout_taken_away_leads_over_the_anchor_and_one_given_back_does_not(lab):
