@@ -3,12 +3,12 @@
 import pytest
 from conftest import Guest
 
-pytestmark = [pytest.mark.vm, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
 
 
 def run_tests(guest: Guest, *arguments: str) -> None:
     command = [".venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "300", *arguments]
-    done = guest.run(command, 600)
+    done = guest.run(command, 1200)
     assert done.status == 0, done.output[-3000:] + done.errors[-1000:]
     assert " passed" in done.output and "skipped" not in done.output
 
