@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from experiments.measurement import hops
 from experiments.results import Manifest
+from meclab.plan import Plan
 from topologies import registry, sandbox
 
 pytestmark = [pytest.mark.net, pytest.mark.timeout(240)]
@@ -62,12 +64,45 @@ def test_the_merged_capture_tells_the_story_in_comments(compared: dict[str, dict
     ] * 2
 
 
-def test_make_before_break_loses_nothing_and_pinned_breaks_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("dataplane", ["openflow", "p4"])
+def test_make_before_break_loses_nothing_and_pinned_breaks_nothing(tmp_path: Path, dataplane: str, family: str) -> None:
     changes = ["--set", "radio={handover: make-before-break, overlap: 100ms}", "--method", "vip:pinned"]
+    changes += ["--dataplane", dataplane, "--set", f"probes.family={family}"]
     (row,) = results(lab("run", "handover", *SHORT, *changes, "--json", "--out", str(tmp_path)))
     assert [h["lost"] for h in row["handovers"]] == [0, 0]
     assert [h["resets"] for h in row["handovers"]] == [0, 0]
     assert [h["served_by"] for h in row["handovers"]] == ["mec2", "mec1"]
+
+
+def test_stamps_of_p4_switches_tell_the_delay_of_each_hop(tmp_path: Path) -> None:
+    changes = ["--method", "vip", "--dataplane", "p4", "--set", "breakout=false"]
+    (row,) = results(lab("run", "handover", *SHORT, *changes, "--json", "--out", str(tmp_path)))
+    run_dir = Path(row["run_dir"])
+    plan = Plan.model_validate_json((run_dir / "plan.json").read_text())
+    for pair in (("ap1", "edge1"), ("edge1", "core"), ("core", "edge1")):
+        measured = hops.median_ms(plan, run_dir, *pair)
+        link_ms = plan.link(*pair).shape.delay / 1e6
+        assert measured is not None and link_ms <= measured < link_ms + 1, pair
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--method", "bgp-anycast", "--dataplane", "p4"], 2, "openflow with bgp-anycast"),
+        (["--method", "vip", "--dataplane", "p4", "--p4-target", "bmv2"], 3, "simple_switch_grpc"),
+        (["--method", "vip", "--dataplane", "p4", "--set", "p4.program=nowhere.p4"], 2, "p4.program: found"),
+        (["--method", "vip", "--dataplane", "p4", "--set", "p4.program={wrong}"], 2, "wrong.p4:3:"),
+    ],
+)
+def test_a_data_plane_that_cannot_be_is_refused_with_the_reason(
+    tmp_path: Path, arguments: list[str], status: int, words: str
+) -> None:
+    wrong = tmp_path / "wrong.p4"
+    wrong.write_text("#include <core.p4>\n#include <v1model.p4>\nheader h_t { bit<8> a }\n")
+    given = [argument.format(wrong=wrong) for argument in arguments]
+    done = lab("run", "handover", *given, "--out", str(tmp_path))
+    assert (done.returncode, words in " ".join(done.stderr.split())) == (status, True), done.stderr
 
 
 def test_an_expectation_that_fails_is_the_exit_status(tmp_path: Path) -> None:
@@ -78,9 +113,12 @@ def test_an_expectation_that_fails_is_the_exit_status(tmp_path: Path) -> None:
     assert "not as expected: vip-immediate: every steer_ms at most 0.001" in done.stderr.replace("\n", " ")
 
 
-@pytest.mark.parametrize("victim", ["-m controller", "ovs-vswitchd", "topologies.wire", "topologies.air", "-m hosts"])
+@pytest.mark.parametrize(
+    "victim", ["-m controller", "ovs-vswitchd", "-m dataplane", "topologies.wire", "topologies.air", "-m hosts"]
+)
 def test_what_was_measured_is_kept_when_a_process_dies(tmp_path: Path, victim: str) -> None:
     argv = [sys.executable, "-m", "experiments", "run", "handover", "--method", "vip", "--json", "--out", str(tmp_path)]
+    argv += ["--dataplane", "p4"] if victim == "-m dataplane" else []
     with subprocess.Popen(argv, cwd=sandbox.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         _await_two_moves(tmp_path)
         (running,) = registry.running(tmp_path)
