@@ -5,8 +5,11 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("meclab", deadline=None)  # no test is about time
+hypothesis.settings.load_profile("meclab")
 TESTS = Path(__file__).parent
 ALLOWED = TESTS / "skips.txt"
 TIMEOUT_S = {"vm": 600, "net": 180}
