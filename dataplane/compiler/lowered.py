@@ -292,16 +292,9 @@ class Switch:
 
 @dataclass(frozen=True)
 class Call:
-    """Runs a function: parameters have been assigned before, and are copied out after."""
+    """Runs a function, or an action outside a table: parameters have been assigned before, and are copied out after."""
 
     function: "Function"
-
-
-@dataclass(frozen=True)
-class CallAction:
-    """Runs an action outside a table: its parameters have been assigned before."""
-
-    action: "Action"
 
 
 @dataclass(frozen=True)
@@ -527,7 +520,6 @@ Statement = (
     | If
     | Switch
     | Call
-    | CallAction
     | Apply
     | Return
     | Exit

@@ -104,7 +104,6 @@ PROTOTYPES: Mapping[str, tuple[type | None, tuple[object, ...]]] = {
     "ring_buffer__consume": (c_int, (c_void_p,)),
     "ring_buffer__epoll_fd": (c_int, (c_void_p,)),
     "ring_buffer__free": (None, (c_void_p,)),
-    "libbpf_num_possible_cpus": (c_int, ()),
 }
 
 
@@ -120,11 +119,6 @@ def libbpf() -> ctypes.CDLL:
         function.restype, function.argtypes = result, arguments
     library.libbpf_set_print(None)
     return library
-
-
-def possible_cpus() -> int:
-    """How many values an element of a per-CPU map has."""
-    return int(libbpf().libbpf_num_possible_cpus())
 
 
 def _check(result: int, what: str) -> int:

@@ -180,10 +180,6 @@ class ZoneResourceEvent(Body):
     zoneResUpdInfo: tuple[ZoneUpdate, ...]
 
 
-class Renewal(Body):
-    """Extension, `POST …/renewal`: another term, counted from now."""
-
-
 class StatusChange(Body):
     """Extension, `PUT …/status`: the originating operator suspends (LOCKED) or resumes its use."""
 

@@ -277,7 +277,7 @@ class Reference:
             case lowered.Switch(value, cases, default):
                 number = evaluate.value(value)
                 self._block(next((inner for values, inner in cases if number in values), default), run)
-            case lowered.Call(called) | lowered.CallAction(called):
+            case lowered.Call(called):
                 with suppress(Returned):
                     self._block(called.body, run)
             case lowered.Apply():

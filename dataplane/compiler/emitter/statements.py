@@ -18,7 +18,6 @@ from dataplane.compiler.lowered import (
     Block,
     Boolean,
     Call,
-    CallAction,
     Conditional,
     Exit,
     Header,
@@ -95,8 +94,6 @@ class Statements:
                 yield from self._switch(statement)
             case Call(function):
                 yield from self._call(self.names.of(function), may_exit(function.body))
-            case CallAction(action):
-                yield from self._call(self.names.of(action), may_exit(action.body))
             case Return():
                 yield "return 0;"
             case Exit():
@@ -274,8 +271,6 @@ def may_exit(block: Block) -> bool:
             case Exit():
                 return True
             case Call(function) if may_exit(function.body):
-                return True
-            case CallAction(action) if may_exit(action.body):
                 return True
             case _ if table_may_exit(statement):
                 return True

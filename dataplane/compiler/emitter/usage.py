@@ -10,7 +10,6 @@ from dataplane.compiler.lowered import (
     Assign,
     Block,
     Call,
-    CallAction,
     Checksum,
     Clone,
     Function,
@@ -55,8 +54,6 @@ def calls(program: Program) -> Tally[Function | Action | Table]:
         match statement:
             case Call(function):
                 tally[function] += 1
-            case CallAction(action):
-                tally[action] += 1
             case Apply(table):
                 tally[table] += 1
     for table in program.tables:

@@ -128,10 +128,8 @@ class Conversions(Resolution):
         """Zero, headers invalid: how BMv2 starts a variable that the program does not initialize."""
         assert target.place is not None
         match target.type:
-            case types.Header():
-                self.block.append(lowered.SetValidity(target.place, False))
-            case types.Stack(size=size):
-                self.block.append(lowered.Push(target.place, -size))
+            case types.Header() | types.Stack():
+                self.invalidate(target)
             case types.Struct() | types.Tuple():
                 for _, part in parts(target):
                     self.clear(part)
