@@ -128,7 +128,7 @@ def _ebpf(folder: Path, bridge: Bridge, at: Endpoint) -> list[str]:
 
 
 def _bmv2(folder: Path, bridge: Bridge, at: Endpoint) -> list[str]:
-    """Without a program: P4Runtime's controller brings it. Each has a Thrift port of its own, for BMv2's would clash."""
+    """Without a program: P4Runtime's controller brings it. Each has a Thrift port of its own, or they clash."""
     ports = [word for interface, number in bridge.ports.items() for word in ("-i", f"{number}@{interface}")]
     own = ["--device-id", str(at.device_id), "--thrift-port", str(at.port + _THRIFT)]
     last: Sequence[str] = ("--", "--grpc-server-addr", str(at), "--cpu-port", str(p4.CPU_PORT))
